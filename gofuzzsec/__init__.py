@@ -1,0 +1,13 @@
+"""gofuzzsec: coverage-guided fuzzing of Go that turns system calls into seccomp profiles.
+
+Layers, top to bottom; a module imports only from its own layer or from one below:
+
+1. ``cli``: click commands, argument handling only
+2. ``report``: terminal output of what a campaign says
+3. ``coordinator``, ``seccomp``: campaigns; profiles
+4. ``syscalls``, ``store``: recorders; the campaign database
+5. ``worker``, ``toolchain``, ``mutate``, ``coverage``: processes, builds, values in motion
+6. ``corpus``, ``errors``, ``files``: values at rest
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,88 @@
+"""Rows of the campaign database as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow:
+    """One kept input of one target.
+
+    ``data`` is the marshalled corpus file, ``hash`` the first 16 hex digits of its SHA-256.
+    ``source`` is one of seed-add, seed-testdata, seed-cache, fuzz. ``why`` is seed, coverage or
+    syscall. ``parent`` is the id of the input it was mutated from. ``exec_ns`` is nanoseconds of
+    one execution. ``coverage`` is the sparse encoding of coverage.bitmap.pack (zlib), valid for
+    ``build_key`` only. ``recorded`` says whether its system calls are in the store.
+    ``found_at`` is Unix time.
+    """
+
+    id: int
+    hash: str
+    data: bytes
+    source: str
+    why: str
+    parent: int | None
+    exec_ns: int
+    build_key: str
+    coverage: bytes
+    found_at: float
+    recorded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SyscallRow:
+    """One (system call, origin, source) of one target, summed over everything recorded.
+
+    ``source`` is seeds, fuzz, tests, baseline or harness. ``first_input`` is the hash of the first
+    input that showed it (empty for whole processes). ``unstable`` is True while every sight of it
+    was in only one of an input's two runs.
+    """
+
+    name: str
+    origin: str
+    source: str
+    first_input: str
+    first_at: float
+    count: int
+    inputs: int
+    unstable: bool
+    stack: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CrashRow:
+    """One distinct crash. ``kind``: crash (process died), fail (t.Fatal and friends), hang, oom.
+
+    ``key`` is the de-duplication key, ``data`` the minimised input as a corpus file,
+    ``original`` the input as found, ``output`` what the worker said (standard error or failure
+    message), ``path`` the file it was written to, ``count`` how often it was met.
+    """
+
+    id: int
+    target: str
+    hash: str
+    kind: str
+    key: str
+    summary: str
+    output: str
+    data: bytes
+    original: bytes
+    path: str
+    reproduced: bool
+    found_at: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """One fuzz target. ``types`` are its argument types, empty until a worker has said so."""
+
+    id: int
+    import_path: str
+    name: str
+    package_dir: str
+    module_dir: str
+    binary: str  # path of a ready-made binary, or ""
+    types: tuple[str, ...]
+    external: bool

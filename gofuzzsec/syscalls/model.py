@@ -1,0 +1,73 @@
+"""What every recorder reports: system calls with who made them and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Origin(StrEnum):
+    """Who made a call, as far as the backend can tell; never a guess.
+
+    TARGET: code under test is on the call stack (or the process is a child of the target).
+    RUNTIME: only Go runtime frames are on the stack (garbage collector, scheduler, netpoller).
+    HARNESS: `testing` or `internal/fuzz` made it for themselves.
+    UNKNOWN: the backend saw the call and could not tell.
+    """
+
+    TARGET = "target"
+    RUNTIME = "runtime"
+    HARNESS = "harness"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class SyscallUse:
+    """One system call of one input or process, as one recorder saw it.
+
+    ``count`` is calls seen (of the run that saw most); ``stable`` is False when only one of the
+    two runs of the input saw it. ``stack`` is Go function names, innermost first, of the first
+    occurrence; empty where the backend gives none.
+    """
+
+    name: str
+    origin: Origin
+    count: int
+    stable: bool = True
+    stack: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """All calls of one input (or one whole process), and whether anything may be missing.
+
+    ``complete`` is False when the trace could not be read to its end (worker died, tracer
+    killed); ``problem`` then says what happened.
+    """
+
+    uses: tuple[SyscallUse, ...]
+    complete: bool = True
+    problem: str = ""
+
+    def behaviour(self) -> frozenset[str]:
+        """Names of the stable calls that are the target's, or may be."""
+        return frozenset(
+            use.name
+            for use in self.uses
+            if use.stable and use.origin in (Origin.TARGET, Origin.UNKNOWN)
+        )
+
+
+class Recorder(Protocol):
+    """Records what one input does. Not thread-safe: one owner, `close` ends its processes."""
+
+    name: str
+
+    def record(self, data: bytes) -> Recording:
+        """Run *data* (a marshalled corpus file) and report its system calls."""
+        ...
+
+    def close(self) -> None:
+        """End every process the recorder started."""
+        ...

@@ -1,0 +1,181 @@
+"""Starting a fuzz binary as a worker process, and reading why it ended.
+
+A worker finds its pipes and memory at the descriptors 3, 4 and 5. It gets its own process group
+(so that its children die with it), no core dumps, a data limit, and a parent-death signal. The
+last is bound to the *thread* that starts the worker: that thread must outlive it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gofuzzsec.errors import WorkerStartError
+from gofuzzsec.worker.protocol import Verdict
+
+REQUESTS_FD, REPLIES_FD, MEMORY_FD = 3, 4, 5
+_WORKER_FDS = (REQUESTS_FD, REPLIES_FD, MEMORY_FD)
+_PR_SET_PDEATHSIG = 1
+
+# Resolved before any fork: the child must not import or look up anything.
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """How to start a worker of one target.
+
+    ``target`` is the exact FuzzX name. ``memory_limit`` is bytes of writable private memory
+    (GOMEMLIMIT and RLIMIT_DATA). ``hang_timeout`` is seconds an execution may take. ``shm_size``
+    is bytes of shared memory for the value. ``wrapper`` is an argv prefix such as a tracer that
+    execs what follows. ``env`` is added to this process's environment. ``gomaxprocs`` and
+    ``gogc`` of None leave the environment's.
+    """
+
+    binary: Path
+    target: str
+    cwd: Path
+    memory_limit: int = 2 << 30
+    hang_timeout: float = 10.0
+    gomaxprocs: int | None = 1
+    gogc: int | None = None
+    shm_size: int = 100 << 20
+    wrapper: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+
+
+def worker_argv(spec: WorkerSpec, cache_dir: Path) -> list[str]:
+    """The command line of a worker. *cache_dir* is required by Go and stays empty."""
+    return [
+        *spec.wrapper,
+        str(spec.binary),
+        "-test.fuzzworker",
+        "-test.paniconexit0",
+        "-test.run=^$",
+        f"-test.fuzz=^{spec.target}$",
+        f"-test.fuzzcachedir={cache_dir}",
+        "-test.timeout=0",
+    ]
+
+
+def worker_env(spec: WorkerSpec, tmp: Path) -> dict[str, str]:
+    """The environment of a worker whose temporary folder is *tmp*."""
+    env = dict(os.environ)
+    env["TMPDIR"] = str(tmp)
+    env["GOMEMLIMIT"] = str(spec.memory_limit * 9 // 10)
+    if spec.gomaxprocs is not None:
+        env["GOMAXPROCS"] = str(spec.gomaxprocs)
+    if spec.gogc is not None:
+        env["GOGC"] = str(spec.gogc)
+    env.update(spec.env)
+    return env
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: dict[str, str],
+    fds: tuple[int, int, int],
+    stderr: int,
+    memory_limit: int,
+) -> subprocess.Popen[bytes]:
+    """Start *argv* with *fds* at 3, 4 and 5. Raises WorkerStartError when it cannot be run.
+
+    `reserve_worker_fds` must have been called before *fds* were opened.
+    """
+    try:
+        return subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            pass_fds=_WORKER_FDS,
+            process_group=0,
+            # Only system calls on names bound beforehand, so safe although other threads exist.
+            preexec_fn=_prepare_child(fds, memory_limit, os.getpid()),
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise WorkerStartError(
+            f"expected {argv[0]} to start in {cwd}, found: {error}; "
+            "check that the binary is for this machine and executable"
+        ) from error
+
+
+def _prepare_child(fds: tuple[int, int, int], memory_limit: int, parent: int) -> Callable[[], None]:
+    def prepare() -> None:
+        _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(125)  # the coordinator died before the signal was asked for
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _lower_limit(resource.RLIMIT_DATA, memory_limit)
+        for source, wanted in zip(fds, _WORKER_FDS, strict=True):
+            os.dup2(source, wanted)
+
+    return prepare
+
+
+def _lower_limit(which: int, value: int) -> None:
+    hard = resource.getrlimit(which)[1]
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(which, (value, value))
+
+
+def reserve_worker_fds() -> None:
+    """Make sure 3, 4 and 5 are taken here, so that no pipe opened later, by us or by subprocess,
+    has one of them and is overwritten in the child. They stay taken for good."""
+    for wanted in _WORKER_FDS:
+        try:
+            os.fstat(wanted)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            if null != wanted:
+                os.dup2(null, wanted, inheritable=False)
+                os.close(null)
+
+
+_CRASH_SIGNALS = frozenset(
+    {
+        signal.SIGILL,
+        signal.SIGTRAP,
+        signal.SIGABRT,
+        signal.SIGBUS,
+        signal.SIGFPE,
+        signal.SIGSEGV,
+        signal.SIGPIPE,
+        signal.SIGSYS,
+    }
+)
+_OUT_OF_MEMORY = (
+    "fatal error: runtime: out of memory",
+    "fatal error: runtime: cannot allocate memory",
+    "fatal error: out of memory",
+    "fatal error: cannot allocate",
+    "runtime: out of memory",
+    "fatal error: failed to reserve",
+)
+
+
+def cause_of_death(status: int, stderr: str) -> Verdict:
+    """Why a worker that ended by itself did, from ``Popen.returncode`` and its standard error.
+
+    The signal list follows `internal/fuzz`: a signal a program brings on itself is a crash, any
+    other came from outside. SIGSYS is added, since a seccomp filter is one way to die of a call.
+    """
+    if any(text in stderr for text in _OUT_OF_MEMORY):
+        return Verdict.OOM
+    # The alarm that internal/fuzz sets at 10 s for each execution.
+    if status == 2 and "panic: deadlocked!" in stderr and "internal/fuzz" in stderr:
+        return Verdict.HANG
+    if status < 0 and -status not in _CRASH_SIGNALS:
+        return Verdict.KILLED
+    return Verdict.CRASH
