@@ -1,0 +1,238 @@
+"""One target's campaign: seeds first, then turn after turn until told to stop.
+
+A `Campaign` lives through several turns when targets share the time; between turns its worker
+processes are ended and everything it knows stays. Whatever is reported as kept (an input, a
+crash, a system call) is committed to the store before it is reported.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from gofuzzsec.coordinator.capture import ProcessTask
+from gofuzzsec.coordinator.dispatch import Dispatcher
+from gofuzzsec.coordinator.events import Started, Stats, Status
+from gofuzzsec.coordinator.evidence import EvidenceDesk
+from gofuzzsec.coordinator.jobs import Seed, adopt_job, fuzz_job, refresh_job, seed_job
+from gofuzzsec.coordinator.state import State
+from gofuzzsec.coordinator.talk import Job
+from gofuzzsec.coverage import unpack
+from gofuzzsec.store import InputRow
+from gofuzzsec.worker import WorkerSpec
+
+_STATUS_SECONDS = 1.0
+_STATS_SECONDS = 10.0  # between rows of the time series
+_GRACE = 3.0  # seconds that jobs get to store what they are about to find out, once told to end
+
+
+class Campaign:
+    """Fuzzes one target. Owns its workers and its recorder thread; `close` ends them."""
+
+    def __init__(
+        self,
+        state: State,
+        seeds: Iterable[Seed],
+        processes: Sequence[ProcessTask],
+        scratch: Path,
+    ) -> None:
+        """*processes* are recorded beside the fuzzing; *scratch* is for the workers' folders."""
+        self.state = state
+        self._seeds = deque(seeds)
+        self._refreshes: deque[InputRow] = deque()
+        self._resumed = 0
+        self._started = False
+        self._elapsed = 0.0  # of turns that are over
+        self._turn_began = 0.0
+        self._last_status = 0.0
+        self._last_stats = 0.0
+        self._stop: Callable[[], bool] = lambda: False
+        self._deadline: float | None = None
+        self._closing_since = 0.0
+        self._build_noted = False
+        self._desk = EvidenceDesk(state, processes)
+        options = state.options
+        spec = WorkerSpec(
+            binary=state.binary.path,
+            target=state.target.name,
+            cwd=state.binary.cwd,
+            memory_limit=options.memory_limit,
+            hang_timeout=options.hang_timeout,
+            shm_size=options.shm_size,
+        )
+        self._dispatcher = Dispatcher(spec, options.workers, scratch, state.pool)
+        self._load()
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def turn(self, seconds: float | None, stop: Callable[[], bool]) -> None:
+        """Work for *seconds* of wall time (None: until *stop* says so, or the limit is used up).
+
+        Raises WorkerStartError when the target will not start.
+        """
+        self._turn_began = time.monotonic()
+        self._deadline = None if seconds is None else self._turn_began + seconds
+        self._stop = stop
+        self.state.closing = False
+        if not self._started:
+            self._announce()
+        try:
+            self._dispatcher.run(
+                self._next_job, self._tick, self._desk.filenos(), self._must_give_up
+            )
+        finally:
+            self._elapsed += time.monotonic() - self._turn_began
+            self._turn_began = 0.0
+            self.state.counts.worker_seconds = self._dispatcher.worker_seconds
+            self._dispatcher.rest()
+            self._report(final=True)
+
+    def drain(self, seconds: float, stop: Callable[[], bool]) -> int:
+        """Wait at most *seconds* for recordings still to be made; how many are left.
+
+        What is left is recorded when the campaign is resumed.
+        """
+        left = self._desk.drain(seconds, stop)
+        self._report(final=True)
+        return left
+
+    def close(self) -> None:
+        """End workers and recorder."""
+        self._dispatcher.close()
+        self._desk.close()
+        if self.state.capture is not None:
+            self.state.capture.stop()
+            self.state.capture = None
+
+    @property
+    def exhausted(self) -> bool:
+        """True when the executions allowed are used up, or there is nothing to mutate."""
+        limit = self.state.limit
+        if limit is not None and self.state.counts.executions >= limit:
+            return True
+        return self._started and not self._seeds and not any(e.fuzzable for e in self.state.pool)
+
+    def stats(self) -> Stats:
+        """The picture of this moment."""
+        state, now = self.state, time.monotonic()
+        counts = state.counts
+        running = now - self._turn_began if self._turn_began else 0.0
+        elapsed = self._elapsed + running
+        last = None if counts.last_find is None else now - counts.last_find
+        return Stats(
+            target=state.label,
+            elapsed=elapsed,
+            executions=counts.before + counts.executions,
+            session_executions=counts.executions,
+            executions_per_second=counts.executions / elapsed if elapsed > 0 else 0.0,
+            edges=state.pool.edges(),
+            corpus=len(state.pool),
+            syscalls=self._desk.distinct,
+            crashes=len(state.crash_keys),
+            last_find=last,
+            unrecorded=self._desk.unrecorded,
+        )
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        """Take up what the store holds: measured inputs at once, others to be measured again."""
+        state = self.state
+        state.counts.before = state.store.executions(state.target.id)
+        for row in state.store.inputs(state.target.id):
+            self._resumed += 1
+            self._refreshes.append(row)
+        for crash in state.store.crashes(state.target.id):
+            state.crash_keys[crash.key] = crash.count
+        builds = {build.key: build for build in state.store.builds(state.target.id)}
+        if state.binary.key not in builds:
+            return
+        state.pool.begin(builds[state.binary.key].counters)
+        stale: deque[InputRow] = deque()
+        for row in self._refreshes:
+            if row.build_key != state.binary.key:
+                stale.append(row)
+                continue
+            entry = state.admit(row, unpack(row.coverage))
+            if not row.recorded:
+                state.record(entry, "fuzz" if row.source == "fuzz" else "seeds")
+        self._refreshes = stale
+
+    def _announce(self) -> None:
+        self._started = True
+        capture = self.state.capture
+        self.state.emit(
+            Started(
+                target=self.state.label,
+                workers=self.state.options.workers,
+                seeds=len(self._seeds),
+                resumed=self._resumed,
+                capture=capture.name if capture is not None else "off",
+            )
+        )
+
+    def _next_job(self) -> Job | None:
+        state = self.state
+        if state.closing:
+            return None
+        if self._refreshes:
+            return refresh_job(state, self._refreshes.popleft())
+        if self._seeds:
+            return seed_job(state, self._seeds.popleft())
+        if state.adoptions:
+            return adopt_job(state, *state.adoptions.pop())
+        limit = state.limit
+        if limit is not None and state.counts.executions + state.counts.reserved >= limit:
+            return None
+        entry = state.schedule.pick()
+        return fuzz_job(state, entry) if entry is not None else None
+
+    def _should_close(self) -> bool:
+        if self._stop():
+            return True
+        if self.state.options.stop_on_crash and self.state.new_crashes:
+            return True
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def _must_give_up(self) -> bool:
+        if not self.state.closing:
+            if self._should_close():
+                self.state.closing = True
+                self._closing_since = time.monotonic()
+            return False
+        return time.monotonic() > self._closing_since + _GRACE
+
+    def _tick(self) -> None:
+        if not self._build_noted and self.state.pool.counters:
+            self._build_noted = True
+            binary = self.state.binary
+            self.state.store.add_build(
+                self.state.target.id, binary.key, binary.go_version, self.state.pool.counters
+            )
+        self.state.counts.worker_seconds = self._dispatcher.worker_seconds
+        self._desk.collect()
+        self._desk.probe(time.monotonic() - self._turn_began + self._elapsed)
+        if time.monotonic() - self._last_status >= _STATUS_SECONDS:
+            self._report(final=False)
+
+    def _report(self, *, final: bool) -> None:
+        now = time.monotonic()
+        stats = self.stats()
+        self._last_status = now
+        if final or now - self._last_stats >= _STATS_SECONDS:
+            self._last_stats = now
+            times = os.times()
+            self.state.store.add_stats(
+                self.state.target.id,
+                at=time.time(),
+                executions=stats.executions,
+                edges=stats.edges,
+                corpus=stats.corpus,
+                syscalls=stats.syscalls,
+                crashes=stats.crashes,
+                cpu_seconds=sum(times[:4]),
+            )
+        self.state.emit(Status(stats))

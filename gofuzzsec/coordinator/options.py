@@ -1,0 +1,32 @@
+"""What a session is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What the command line says. Times are seconds, ``memory_limit`` bytes a worker;
+    ``workers`` of 0 means one for each CPU; with ``seconds`` and ``executions`` both None the
+    session runs until it is interrupted."""
+
+    packages: tuple[str, ...] = (".",)
+    target_regex: str = ""
+    binary: Path | None = None
+    package_dir: Path | None = None
+    campaign: Path | None = None
+    cwd: Path = Path()
+    seconds: float | None = None
+    executions: int | None = None
+    workers: int = 0
+    hang_timeout: float = 10.0
+    memory_limit: int = 2 << 30
+    minimise_seconds: float = 5.0
+    capture: str = "auto"
+    stop_on_crash: bool = False
+    share_cache: bool = False
+    tags: str = ""
+    race: bool = False
+    go: str | None = None

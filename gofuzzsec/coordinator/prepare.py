@@ -1,0 +1,172 @@
+"""Getting one target ready: its row in the store, seeds, recorders, and where crashes go."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gofuzzsec.coordinator.campaign import Campaign
+from gofuzzsec.coordinator.capture import Capture, ProcessTask
+from gofuzzsec.coordinator.events import Event, Note
+from gofuzzsec.coordinator.options import SessionOptions
+from gofuzzsec.coordinator.seeds import gather
+from gofuzzsec.coordinator.state import CampaignOptions, State
+from gofuzzsec.errors import RecorderError
+from gofuzzsec.store import Store, TargetRow
+from gofuzzsec.syscalls import baseline, strace, tests_run
+from gofuzzsec.syscalls.model import Recording
+from gofuzzsec.toolchain import go_fuzz_cache
+from gofuzzsec.toolchain.model import FuzzBinary, Go
+from gofuzzsec.worker import WorkerSpec
+
+_MOST_PROBLEMS = 5  # unusable seed files named one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What all targets of a session share. ``folder`` is the campaign's, ``scratch`` short-lived.
+
+    ``processes`` holds what is recorded once a package, however many targets it has.
+    """
+
+    store: Store
+    folder: Path
+    scratch: Path
+    go: Go | None
+    emit: Callable[[Event], None]
+    processes: dict[str, Once] = field(default_factory=dict)
+
+
+class Once:
+    """A recording that several threads ask for and the first one makes."""
+
+    def __init__(self, record: Callable[[], Recording]) -> None:
+        self._record = record
+        self._lock = threading.Lock()
+        self._made: Recording | None = None
+
+    def __call__(self) -> Recording:
+        with self._lock:
+            if self._made is None:
+                self._made = self._record()
+            return self._made
+
+
+def prepare(
+    shared: Preparation,
+    binary: FuzzBinary,
+    name: str,
+    options: SessionOptions,
+    limit: int | None,
+) -> Campaign:
+    """The campaign of target *name* of *binary*.
+
+    Raises WorkerStartError when the target fails before `f.Fuzz`, RecorderError when a recorder
+    was asked for by name and cannot work.
+    """
+    package = binary.package
+    target = shared.store.add_target(
+        import_path=binary.import_path,
+        name=name,
+        package_dir=str(binary.cwd),
+        module_dir=str(package.module_dir or "") if package is not None else "",
+        binary="" if package is not None else str(binary.path),
+        external=package.external if package is not None else False,
+    )
+    found = gather(binary.path, name, binary.cwd, _seed_folders(shared, binary, name))
+    for problem in found.problems[:_MOST_PROBLEMS]:
+        shared.emit(Note("warning", f"{name}: not used as a seed: {problem}"))
+    if len(found.problems) > _MOST_PROBLEMS:
+        more = len(found.problems) - _MOST_PROBLEMS
+        shared.emit(Note("warning", f"{name}: {more} more seed files are not used"))
+    shared.store.set_types(target.id, tuple(found.types))
+    spec = WorkerSpec(
+        binary=binary.path,
+        target=name,
+        cwd=binary.cwd,
+        memory_limit=options.memory_limit,
+        hang_timeout=options.hang_timeout,
+    )
+    capture = _capture(shared, target, options, spec)
+    known = {row.hash for row in shared.store.inputs(target.id)}
+    state = State(
+        store=shared.store,
+        target=target,
+        binary=binary,
+        options=_campaign_options(shared, target, options),
+        emit=shared.emit,
+        capture=capture,
+        limit=limit,
+    )
+    seeds = [seed for seed in found.seeds if seed.hash not in known]
+    processes = _processes(shared, target, binary) if capture is not None else []
+    return Campaign(state, seeds, processes, shared.scratch / str(target.id))
+
+
+def _seed_folders(shared: Preparation, binary: FuzzBinary, name: str) -> list[tuple[Path, str]]:
+    folders = [(binary.cwd / "testdata" / "fuzz" / name, "seed-testdata")]
+    if shared.go is not None:
+        folders.append((go_fuzz_cache(shared.go, binary.import_path, name), "seed-cache"))
+    return folders
+
+
+def _campaign_options(
+    shared: Preparation, target: TargetRow, options: SessionOptions
+) -> CampaignOptions:
+    if target.external:
+        crash_dir = shared.folder / "testdata" / target.import_path / "fuzz" / target.name
+        rerun = "gofuzzsec crashes replay {hash}"
+    else:
+        crash_dir = Path(target.package_dir) / "testdata" / "fuzz" / target.name
+        rerun = f"go test -run={target.name}/{{hash}}"
+        if Path(target.package_dir).absolute() != options.cwd.absolute():
+            rerun += f" {target.import_path}"
+    return CampaignOptions(
+        workers=options.workers or os.cpu_count() or 1,
+        hang_timeout=options.hang_timeout,
+        memory_limit=options.memory_limit,
+        minimise_seconds=options.minimise_seconds,
+        stop_on_crash=options.stop_on_crash,
+        crash_dir=str(crash_dir),
+        rerun=rerun,
+    )
+
+
+def _capture(
+    shared: Preparation, target: TargetRow, options: SessionOptions, spec: WorkerSpec
+) -> Capture | None:
+    if options.capture == "off":
+        return None
+    problem = strace.available()
+    if problem is None:
+        scratch = shared.scratch / f"strace-{target.id}"
+        return Capture("strace", lambda: strace.StraceRecorder(spec, scratch))
+    if options.capture == "strace":
+        raise RecorderError(f"expected a working strace for --capture strace: {problem}")
+    shared.emit(Note("warning", f"no system calls are recorded: {problem}"))
+    return None
+
+
+def _processes(shared: Preparation, target: TargetRow, binary: FuzzBinary) -> list[ProcessTask]:
+    """What is recorded once beside the inputs: the runtime's baseline, the package's tests."""
+    have = {row.source for row in shared.store.syscalls(target.id)}
+    go, package = shared.go, binary.package
+    if go is None:
+        shared.emit(
+            Note("warning", "no Go toolchain: start-up calls of the runtime are not recorded")
+        )
+        return []
+    tasks = []
+    if "baseline" not in have:
+        once = shared.processes.setdefault("baseline", Once(lambda: baseline.runtime_baseline(go)))
+        tasks.append(ProcessTask("baseline", once))
+    if "tests" not in have and package is not None:
+        once = shared.processes.setdefault(
+            f"tests of {package.import_path}",
+            Once(lambda: tests_run.record_tests(go, package, binary.path)),
+        )
+        tasks.append(ProcessTask("tests", once))
+    return tasks

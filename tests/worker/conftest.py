@@ -1,0 +1,31 @@
+"""Workers of the shared test module, closed when a test is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gofuzzsec.toolchain.model import FuzzBinary
+from gofuzzsec.worker import Worker, WorkerSpec
+
+StartWorker = Callable[..., Worker]
+
+
+@pytest.fixture
+def worker_of(targets: FuzzBinary, tmp_path: Path) -> Iterator[StartWorker]:
+    """Start a worker of the named target; keyword arguments go into its WorkerSpec."""
+    made: list[Worker] = []
+
+    def start(target: str, **options: Any) -> Worker:
+        spec = WorkerSpec(binary=targets.path, target=target, cwd=targets.cwd, **options)
+        worker = Worker(spec, tmp_path / f"worker-{len(made)}")
+        made.append(worker)
+        worker.start()
+        return worker
+
+    yield start
+    for worker in made:
+        worker.close()
