@@ -35,8 +35,13 @@ class SyscallRow:
     """One (system call, origin, source) of one target, summed over everything recorded.
 
     ``source`` is seeds, fuzz, tests, baseline or harness. ``first_input`` is the hash of the first
-    input that showed it (empty for whole processes). ``unstable`` is True while every sight of it
-    was in only one of an input's two runs.
+    input that showed it (empty for whole processes), ``first_at`` when that was recorded (Unix
+    time). ``unstable`` is True while every sight of it was in only one of an input's two runs.
+    ``stack`` is the first that came with it.
+
+    ``count`` (calls) and ``inputs`` are sums over the inputs now kept. Evidence outlives the
+    corpus: when the last input that showed the call is removed or minimised, the row stays with
+    ``inputs`` 0 and ``first_input`` as it was, and a later input that shows it takes over.
     """
 
     name: str
@@ -86,3 +91,43 @@ class TargetRow:
     binary: str  # path of a ready-made binary, or ""
     types: tuple[str, ...]
     external: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRow:
+    """One fuzz binary a target was run with. ``key`` is FuzzBinary.key, ``counters`` the number of
+    coverage counters it reports, ``used_at`` the Unix time it was last registered."""
+
+    key: str
+    go_version: str
+    counters: int
+    used_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRow:
+    """One finished recording of an input (``input`` is its hash) or of a whole process ("").
+
+    ``source`` is as in SyscallRow. ``complete`` is False when calls may be missing; ``problem``
+    then says why. ``at`` is Unix time.
+    """
+
+    source: str
+    input: str
+    at: float
+    complete: bool
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatRow:
+    """One point of a target's time series. ``at`` is Unix time; all counts are totals since the
+    campaign first began, ``cpu_seconds`` those of all its processes."""
+
+    at: float
+    executions: int
+    edges: int
+    corpus: int
+    syscalls: int
+    crashes: int
+    cpu_seconds: float

@@ -1,0 +1,30 @@
+"""The campaign database: everything a campaign has found, in one SQLite file that outlives it.
+
+`Store` is the only door: ``Store.create`` for the one process that writes, ``Store.open_readonly``
+for any number that read. It takes and gives frozen rows, keeps each thing in a transaction of its
+own, and turns whatever SQLite or the disk have to complain about into StoreError. `database` opens
+and guards the file, `schema` is its tables, and each of `targets`, `inputs`, `evidence`, `crashes`
+and `stats` holds the methods on one part of them.
+"""
+
+from gofuzzsec.store.model import (
+    BuildRow,
+    CrashRow,
+    InputRow,
+    RecordingRow,
+    StatRow,
+    SyscallRow,
+    TargetRow,
+)
+from gofuzzsec.store.store import Store
+
+__all__ = [
+    "BuildRow",
+    "CrashRow",
+    "InputRow",
+    "RecordingRow",
+    "StatRow",
+    "Store",
+    "SyscallRow",
+    "TargetRow",
+]
