@@ -24,7 +24,8 @@ class Package:
     """One Go package as `go list` describes it.
 
     ``external`` is True when the package is not in the user's own module (standard library or
-    module cache): nothing may then be written beside it.
+    module cache): nothing may then be written beside it. ``gowork`` is what GOWORK has to be when
+    go runs in ``dir``: the user's workspace file, "off", or "" for whatever Go finds there.
     """
 
     import_path: str
@@ -32,6 +33,7 @@ class Package:
     module_dir: Path | None
     standard: bool
     external: bool
+    gowork: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,8 @@ def worker_env(spec: WorkerSpec, tmp: Path) -> dict[str, str]:
     """The environment of a worker whose temporary folder is *tmp*."""
     env = dict(os.environ)
     env["TMPDIR"] = str(tmp)
+    # A hung fuzz function is not the goroutine that raises the alarm.
+    env.setdefault("GOTRACEBACK", "all")
     env["GOMEMLIMIT"] = str(spec.memory_limit * 9 // 10)
     if spec.gomaxprocs is not None:
         env["GOMAXPROCS"] = str(spec.gomaxprocs)

@@ -37,6 +37,7 @@ def alive(pid: int) -> bool:
 
 def test_run_reports_coverage_that_depends_on_the_input(worker_of: StartWorker) -> None:
     worker = worker_of("FuzzNested")
+    worker.call(Run(), raw("x"))  # the first execution of a process also covers lazy set-up
     plain = worker.call(Run(), raw("x"))
     nested = worker.call(Run(), raw("FUZ"))
     assert plain.verdict is nested.verdict is Verdict.OK
@@ -48,6 +49,7 @@ def test_run_reports_coverage_that_depends_on_the_input(worker_of: StartWorker) 
 
 def test_fuzz_stops_at_new_coverage_and_at_its_limit(worker_of: StartWorker) -> None:
     worker = worker_of("FuzzNested")
+    worker.call(Run(), raw("x"))
     plain = worker.call(Run(), raw("x")).coverage
     assert plain is not None
     found = worker.call(Fuzz(20.0, 0, plain), raw("x"))
@@ -60,6 +62,7 @@ def test_fuzz_stops_at_new_coverage_and_at_its_limit(worker_of: StartWorker) -> 
 
 def test_minimise_keeps_the_bits_it_is_told_to(worker_of: StartWorker) -> None:
     worker = worker_of("FuzzNested")
+    worker.call(Run(), raw("x"))
     less = worker.call(Run(), raw("FUNNY")).coverage
     more = worker.call(Run(), raw("FUZZY and more")).coverage
     assert less is not None and more is not None
@@ -74,7 +77,7 @@ def test_minimise_keeps_the_bits_it_is_told_to(worker_of: StartWorker) -> None:
     [
         ("fail", Verdict.FAIL, "failed softly"),
         ("fatal", Verdict.FAIL, "failed at once"),
-        ("panic", Verdict.CRASH, "panic: assignment to entry in nil map"),
+        ("panic", Verdict.FAIL, "panic: assignment to entry in nil map"),
         ("goroutine", Verdict.CRASH, "panic: in a goroutine"),
         ("segv", Verdict.CRASH, "SIGSEGV"),
         ("exit", Verdict.CRASH, "exit status 3"),
