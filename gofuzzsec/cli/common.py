@@ -1,0 +1,58 @@
+"""Options and look-ups that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gofuzzsec.store import Store
+from gofuzzsec.store.location import campaign_dir
+from gofuzzsec.store.model import TargetRow
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_CAMPAIGN_HELP = (
+    "Campaign directory. Default: .gofuzzsec beside the nearest go.mod, "
+    "or in the current folder where there is none."
+)
+
+
+def campaign_option(command: _F) -> _F:
+    """``--campaign DIR``, which every command takes."""
+    path = click.Path(file_okay=False, path_type=Path)
+    return click.option("--campaign", type=path, metavar="DIR", help=_CAMPAIGN_HELP)(command)
+
+
+def target_option(command: _F) -> _F:
+    """``--target NAME`` of commands that read a campaign."""
+    text = "Only this fuzz test: FuzzX, import/path.FuzzX or an unambiguous end of that."
+    return click.option("--target", metavar="NAME", help=text)(command)
+
+
+def json_option(command: _F) -> _F:
+    """``--json`` of commands that list things."""
+    text = "Print JSON lines, one object each (docs/json.md)."
+    return click.option("--json", "as_json", is_flag=True, help=text)(command)
+
+
+def here(campaign: Path | None) -> Path:
+    """The campaign directory that ``--campaign`` and the current folder mean."""
+    return campaign_dir(campaign, Path.cwd())
+
+
+def read_store(campaign: Path | None) -> Store:
+    """The campaign for reading, also while it is being fuzzed. Raises StoreError."""
+    return Store.open_readonly(here(campaign))
+
+
+def chosen(store: Store, target: str | None) -> list[TargetRow]:
+    """The one target that *target* names, or all. Raises StoreError or UsageError."""
+    return store.targets() if target is None else [store.target(target)]
+
+
+def full_name(target: TargetRow) -> str:
+    """``import/path.FuzzX``, the name that events use."""
+    return f"{target.import_path}.{target.name}"

@@ -1,0 +1,75 @@
+"""System calls as people read them: who needs each one, and what fuzzing added to the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gofuzzsec.report.tables import table
+from gofuzzsec.report.text import clean, number, plural, wrap_names
+from gofuzzsec.syscalls.compare import CallSummary, Comparison
+
+_WORDS = {"tests": "tests", "seeds": "seeds", "fuzz": "fuzzing", "baseline": "baseline"}
+_COLUMNS = ("syscall", "needed by", "origin", "first input", "count", "")
+_DEEPEST = 40
+"""Frames printed of one stack."""
+
+
+def headline(comparison: Comparison) -> str:
+    """The comparison with every call by name, or what is missing to make it."""
+    if not comparison.inputs_recorded:
+        return "no system calls recorded: this campaign ran without capture"
+    added = plural(len(comparison.added), "call")
+    if comparison.tests_recorded:
+        reached = plural(len(comparison.tests), "system call")
+        lines = [
+            f"hand-written tests alone reached these {reached}:",
+            wrap_names(comparison.tests) or "  (none)",
+            f"fuzzing added these {added}:",
+        ]
+    else:
+        lines = [
+            "the hand-written tests were not recorded, so there is nothing to compare with",
+            f"fuzzing reached these {added} beyond the Go runtime's own:",
+        ]
+    lines.append(wrap_names(comparison.added) or "  (none)")
+    if comparison.by_seeds:
+        lines.append("of these, the seeds alone reached:")
+        lines.append(wrap_names(comparison.by_seeds))
+    if comparison.unstable:
+        lines.append("not counted, because seen in only one of an input's two runs:")
+        lines.append(wrap_names(comparison.unstable))
+    return "\n".join(lines)
+
+
+def calls_table(calls: Sequence[CallSummary]) -> str:
+    """One line a system call."""
+    return table(_COLUMNS, [_cells(call) for call in calls], right="count")
+
+
+def calls_with_stacks(calls: Sequence[CallSummary]) -> str:
+    """One paragraph a system call: its line, then the Go functions that led to it."""
+    return "\n".join(_with_stack(call) for call in calls)
+
+
+def _cells(call: CallSummary) -> tuple[str, ...]:
+    return (
+        call.name,
+        ", ".join(_WORDS.get(source, source) for source in call.needed_by),
+        ", ".join(call.origins),
+        call.first_input or "-",
+        number(call.count),
+        "unstable" if call.unstable else "",
+    )
+
+
+def _with_stack(call: CallSummary) -> str:
+    name, needed, origin, first, count, unstable = _cells(call)
+    by = f", first by input {first}" if call.first_input else ""
+    doubt = ", unstable" if unstable else ""
+    lines = [f"{clean(name)}: needed by {needed}; origin {origin}; {count} seen{by}{doubt}"]
+    lines += [f"    {clean(frame)}" for frame in call.stack[:_DEEPEST]]
+    if len(call.stack) > _DEEPEST:
+        lines.append(f"    … {plural(len(call.stack) - _DEEPEST, 'more frame')}")
+    if not call.stack:
+        lines.append("    (no stack recorded)")
+    return "\n".join(lines)

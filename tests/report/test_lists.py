@@ -1,0 +1,160 @@
+"""Tables of evidence, inputs, crashes and checks."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from gofuzzsec.coverage import pack
+from gofuzzsec.errors import StoreError
+from gofuzzsec.report.campaign import (
+    checks_table,
+    crash_details,
+    crashes_table,
+    edges_of,
+    input_cells,
+    inputs_table,
+)
+from gofuzzsec.report.evidence import calls_table, calls_with_stacks, headline
+from gofuzzsec.store.model import CrashRow, InputRow
+from gofuzzsec.syscalls.compare import CallSummary, Comparison
+from gofuzzsec.toolchain.doctor import Check
+
+FULL = Comparison(
+    tests=("close", "openat"),
+    added=("bind", "socket"),
+    by_seeds=("bind",),
+    unstable=("connect",),
+    tests_recorded=True,
+    inputs_recorded=True,
+)
+CRASH = CrashRow(
+    id=1,
+    target="m.FuzzParse",
+    hash="0123456789abcdef",
+    kind="crash",
+    key="k",
+    summary="panic: \x1b[2Jindex out of range",
+    output="panic: index out of range\n\x1b[31m\n\ngoroutine 1 [running]:\nmain.f()\n",
+    data=b'go test fuzz v1\nstring("\xff")\n',
+    original=b"x" * 2048,
+    path="testdata/fuzz/FuzzParse/0123456789abcdef",
+    reproduced=True,
+    found_at=1700000000.0,
+    count=3,
+)
+INPUT = InputRow(
+    id=7,
+    hash="00aa00aa00aa00aa",
+    data=b"go test fuzz v1\nint(1)\n",
+    source="fuzz",
+    why="coverage",
+    parent=None,
+    exec_ns=12345,
+    build_key="key",
+    coverage=pack(np.array([8, 9, 16, 800], dtype=np.uint32)),
+    found_at=1700000000.0,
+    recorded=False,
+)
+
+
+def test_headline_names_both_sides() -> None:
+    assert headline(FULL).splitlines() == [
+        "hand-written tests alone reached these 2 system calls:",
+        "  close openat",
+        "fuzzing added these 2 calls:",
+        "  bind socket",
+        "of these, the seeds alone reached:",
+        "  bind",
+        "not counted, because seen in only one of an input's two runs:",
+        "  connect",
+    ]
+
+
+def test_headline_of_nothing_added() -> None:
+    nothing = dataclasses.replace(FULL, tests=(), added=(), by_seeds=(), unstable=())
+    assert headline(nothing).splitlines() == [
+        "hand-written tests alone reached these 0 system calls:",
+        "  (none)",
+        "fuzzing added these 0 calls:",
+        "  (none)",
+    ]
+
+
+def test_headline_claims_nothing_that_was_not_recorded() -> None:
+    without_tests = headline(dataclasses.replace(FULL, tests=(), tests_recorded=False))
+    assert "tests were not recorded" in without_tests
+    assert "alone reached these 0" not in without_tests
+    assert "without capture" in headline(dataclasses.replace(FULL, inputs_recorded=False))
+
+
+def test_calls_with_and_without_stacks() -> None:
+    deep = tuple(f"m.f{n}" for n in range(50))
+    calls = (
+        CallSummary("bind", ("seeds", "fuzz"), ("target",), "00aa", 1234, True, deep),
+        CallSummary("mmap", ("baseline",), ("runtime", "unknown"), "", 1, False, ()),
+    )
+    assert calls_table(calls).splitlines() == [
+        "SYSCALL  NEEDED BY       ORIGIN            FIRST INPUT  COUNT",
+        "bind     seeds, fuzzing  target            00aa         1,234  unstable",
+        "mmap     baseline        runtime, unknown  -                1",
+    ]
+    lines = calls_with_stacks(calls).splitlines()
+    assert lines[0] == (
+        "bind: needed by seeds, fuzzing; origin target; 1,234 seen, first by input 00aa, unstable"
+    )
+    assert lines[1:3] == ["    m.f0", "    m.f1"]
+    assert lines[41] == "    … 10 more frames"
+    assert lines[42:] == [
+        "mmap: needed by baseline; origin runtime, unknown; 1 seen",
+        "    (no stack recorded)",
+    ]
+
+
+def test_inputs() -> None:
+    assert inputs_table([]) == "no inputs kept"
+    head, line = inputs_table([input_cells("m.FuzzParse", INPUT)]).splitlines()
+    assert " ".join(head.split()) == "HASH TARGET SOURCE WHY SIZE EXEC TIME EDGES SYSCALLS"
+    assert " ".join(line.split()) == "00aa00aa00aa00aa m.FuzzParse fuzz coverage 23 B 12.3µs 3 -"
+
+
+def test_edges_are_counters_not_buckets() -> None:
+    assert edges_of(INPUT) == 3
+    assert edges_of(dataclasses.replace(INPUT, coverage=b"")) == 0
+    with pytest.raises(StoreError, match="damaged"):
+        edges_of(dataclasses.replace(INPUT, coverage=b"not zlib"))
+
+
+def test_crashes_show_what_happened_and_drive_nothing() -> None:
+    assert crashes_table([]) == "no crashes"
+    table = crashes_table([CRASH])
+    details = crash_details(CRASH)
+    assert "\x1b" not in table + details
+    assert table.splitlines()[1].endswith("panic: \\x1b[2Jindex out of range")
+    assert "size:       28 B, 2.0 KiB as found" in details
+    assert "seen:       3 times" in details
+    assert 'string("\\xff")' in details
+    assert details.endswith("\n\\x1b[31m\n\ngoroutine 1 [running]:\nmain.f()")
+
+
+def test_a_long_crashing_input_is_cut() -> None:
+    details = crash_details(dataclasses.replace(CRASH, data=b"a" * 5000, output=""))
+    assert "… (904 more characters)" in details
+
+
+def test_checks_say_what_to_do_only_where_something_is_missing() -> None:
+    lines = checks_table(
+        [
+            Check("go", True, "go1.26.8", "install Go", True),
+            Check("strace", False, "not found", "apt-get install strace", False),
+            Check("cache", False, "read-only", "set GOFUZZSEC_CACHE", True),
+        ]
+    ).splitlines()
+    assert [" ".join(line.split()) for line in lines] == [
+        "CHECK FOUND WHAT TO DO",
+        "go ok go1.26.8",
+        "strace missing not found apt-get install strace",
+        "cache MISSING read-only set GOFUZZSEC_CACHE",
+    ]
