@@ -1,0 +1,3 @@
+module example.org/targets
+
+go 1.21
