@@ -24,7 +24,8 @@ _MASKS = (
     (re.compile(r"-?\d+(?:\.\d+)?"), "#"),
 )
 _RECOVERED = re.compile(r" \[recovered[^\]]*\]$")
-_PLUMBING = ("runtime.", "testing.", "reflect.", "internal/fuzz.", "internal/runtime")
+_RECOVERED_PANIC = re.compile(r"^\s+testing\.go:\d+: (?P<text>panic: .*)$", re.MULTILINE)
+_PLUMBING = ("runtime.", "runtime/", "testing.", "reflect.", "internal/fuzz.", "internal/runtime")
 _GOROUTINE = re.compile(r"^goroutine \d+ .*\[(?P<state>[^\]]*)\]:$", re.MULTILINE)
 _LOG_LINE = re.compile(r"^\s+(?P<where>[\w.\-]+\.go:\d+): (?P<text>.*)$", re.MULTILINE)
 
@@ -41,11 +42,16 @@ class Blame:
 def blame(outcome: Outcome) -> Blame:
     """What to hold against the input of *outcome* (a verdict in ``protocol.BLAMES_INPUT``)."""
     text = outcome.message[:_MAX_TEXT]
-    if outcome.verdict is Verdict.FAIL:
+    kind = outcome.verdict.value
+    recovered = _RECOVERED_PANIC.search(text) if outcome.verdict is Verdict.FAIL else None
+    if recovered is not None:
+        # While fuzzing, `testing` recovers a panic of the fuzz function and reports it as failure.
+        kind = Verdict.CRASH.value
+        summary, places = recovered["text"], frames(_stack_after(text, recovered.end()))
+    elif outcome.verdict is Verdict.FAIL:
         summary, places = _of_failure(text)
     else:
         summary, places = _of_death(text, outcome.verdict)
-    kind = outcome.verdict.value
     if outcome.verdict is Verdict.HANG:
         # Where a hung goroutine was caught varies; its outer frames do not.
         material = [kind, *places[-_FRAMES_IN_KEY:]]
@@ -85,6 +91,11 @@ def _of_failure(text: str) -> tuple[str, list[str]]:
     # The last log line is the one that ended the test.
     last = found[-1]
     return f"{last['where']}: {last['text']}", [last["where"]]
+
+
+def _stack_after(text: str, start: int) -> str:
+    """The stack that follows a log line, without the log's indentation."""
+    return "\n".join(line.removeprefix("        ") for line in text[start:].splitlines())
 
 
 def _of_death(text: str, verdict: Verdict) -> tuple[str, list[str]]:

@@ -59,6 +59,19 @@ def test_frames_leave_plumbing_out() -> None:
     ]
 
 
+def test_a_panic_that_testing_recovered_is_a_crash() -> None:
+    stack = panic().message.split("\n", 2)[2].replace("\n", "\n        ")
+    text = f"--- FAIL: FuzzX (0.00s)\n    testing.go:1927: panic: nil map\n        {stack}\n"
+    found = blame(outcome(text, Verdict.FAIL))
+    assert (found.kind, found.summary) == ("crash", "panic: nil map")
+    moved = text.replace("testing.go:1927", "testing.go:2010").replace(
+        "goroutine 18", "goroutine 9"
+    )
+    assert blame(outcome(moved, Verdict.FAIL)).key == found.key
+    other = text.replace(".next(", ".peek(")
+    assert blame(outcome(other, Verdict.FAIL)).key != found.key
+
+
 def failure(line: int, said: str) -> Outcome:
     text = f"    --- FAIL: FuzzX (0.00s)\n        m_test.go:{line}: {said}\n"
     return outcome(text, Verdict.FAIL)
