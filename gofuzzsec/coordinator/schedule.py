@@ -27,7 +27,7 @@ from gofuzzsec.coordinator.pool import Entry, Pool
 
 _FAVOURED = 8.0  # AFL skips entries that are not favoured 75 to 99 % of the time
 _REFRESH_SECONDS = 1.0
-_MIN_TURN, _MAX_TURN = 0.1, 0.5  # seconds
+_MIN_TURN, _MAX_TURN = 0.05, 0.5  # seconds
 _TURN_EXECUTIONS = 200  # a guess: enough that the request's own cost vanishes
 
 
@@ -57,6 +57,13 @@ class Schedule:
         entry = self._order[min(index, len(self._order) - 1)]
         entry.picks += 1
         return entry
+
+    def another(self, entry: Entry) -> Entry | None:
+        """Any fuzzable entry but *entry*, each as likely; None when there is no other."""
+        if len(self._order) < 2:
+            return None
+        other = self._rng.choice(self._order)
+        return other if other.id != entry.id else None
 
     def turn_seconds(self, entry: Entry) -> float:
         """How long one turn of *entry* lasts."""

@@ -74,7 +74,11 @@ def test_a_failing_seed_is_reported_written_and_known(
     fuzz: RunSession, project: Path, kind: str, text: str, summary: str
 ) -> None:
     add_seed(project, "FuzzTrouble", "bad", f'string("{text}")')
-    limits = {"hang_timeout": 0.5 if kind == "hang" else 10.0, "memory_limit": 512 << 20, "minimise_seconds": 1.0}
+    limits = {
+        "hang_timeout": 0.5 if kind == "hang" else 10.0,
+        "memory_limit": 512 << 20,
+        "minimise_seconds": 1.0,
+    }
     heard = fuzz("FuzzTrouble", executions=300, **limits)
     found = next(crash for crash in heard.of(CrashFound) if crash.kind == kind)
     assert summary in found.summary

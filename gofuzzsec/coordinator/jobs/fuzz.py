@@ -11,6 +11,7 @@ from gofuzzsec.coordinator.jobs.keep import minimise_kept
 from gofuzzsec.coordinator.pool import Entry
 from gofuzzsec.coordinator.state import State, mutated
 from gofuzzsec.coordinator.talk import Job
+from gofuzzsec.coordinator.variety import start_of
 from gofuzzsec.corpus.format import marshal
 from gofuzzsec.coverage import as_array
 from gofuzzsec.worker import Fuzz, Outcome, Run, Verdict
@@ -19,12 +20,13 @@ from gofuzzsec.worker.protocol import BLAMES_INPUT
 
 def fuzz_job(state: State, entry: Entry) -> Job:
     """Fuzz *entry* for one turn of the schedule."""
-    end = time.monotonic() + state.schedule.turn_seconds(entry)
+    start = start_of(state, entry)
+    end = time.monotonic() + state.schedule.turn_seconds(entry) * start.share
     while not state.closing and (left := end - time.monotonic()) > 0:
         granted = state.reserve()
         if granted < 0:
             return
-        outcome = yield Fuzz(left, granted), entry.data
+        outcome = yield Fuzz(left, granted), start.data
         state.release(granted)
         state.counts.executions += outcome.count
         if outcome.verdict is Verdict.OK and outcome.coverage is None:
@@ -32,7 +34,7 @@ def fuzz_job(state: State, entry: Entry) -> Job:
         if outcome.verdict in (Verdict.KILLED, Verdict.BROKEN):
             state.note("warning", f"a worker was lost, no input to blame: {outcome.message[:200]}")
             return
-        data = marshal(mutated(entry.data, outcome, state.options.shm_size))
+        data = marshal(mutated(start.data, outcome, state.options.shm_size))
         if outcome.verdict in BLAMES_INPUT:
             entry.crashes += 1
             yield from crash_job(state, data, outcome)

@@ -1,0 +1,204 @@
+"""Who made a system call, read from the call stack it was made with.
+
+The stack is that of a Go test binary (or of a plain Go program), innermost frame first, as strace
+unwinds it: Go keeps frame pointers, so it runs through the scheduler's stack back to the
+goroutine. The question is answered in this order:
+
+1. The innermost Go function is the runtime's: the runtime made the call. Growing the heap, waking
+   a thread, starting one, sleeping. That the code under test is further out, because it
+   allocated or sent on a channel, does not make the call its own: it would have come anyhow, a
+   little earlier or later. Two exceptions, where the runtime only lends its hands: calls through
+   cgo, and services that exist to make that call for their caller (`internal/poll` registering a
+   descriptor with the poller, `os/signal` installing a handler).
+2. Otherwise the innermost frame that is either the test harness's or a user's decides:
+   `testing.(*T).TempDir` called by a fuzz function makes its directory for the harness, a
+   `String` method that `t.Log` calls makes its calls for the user. The standard library between
+   them acts for whoever called it. Where a harness function is there to call someone's function
+   (`tRunner`, a cleanup), what it called directly is the user's, also in a package of the
+   standard library.
+3. Only standard library frames: a goroutine the library started. Those that `testing` and
+   `internal/fuzz` cause are in a few packages; a goroutine of any other was started for the code
+   under test. Package initialisation counts as the runtime's, since every Go program does it.
+   Finalizers and what is left are unknown: nothing on the stack says whose file is being closed.
+
+Read from Go's sources 1.21 to 1.26; a harness function that a later version adds is still in the
+packages `testing` and `internal/fuzz`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gofuzzsec.syscalls.model import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class StackFrame:
+    """One frame: ``function`` as the symbol table has it; ``go`` is False for functions of C
+    libraries and for C code in the binary itself."""
+
+    function: str
+    go: bool
+
+
+_STUBS = frozenset(  # the functions that hold the instruction; the runtime and others share them
+    {
+        "internal/runtime/syscall/linux.Syscall6",  # 1.26
+        "internal/runtime/syscall.Syscall6",  # 1.23
+        "runtime/internal/syscall.Syscall6",  # 1.19
+    }
+)
+_C_CALLS = frozenset({"runtime.asmcgocall", "runtime.cgocall", "runtime.asmcgocall_no_g"})
+_SERVICES = (
+    "internal/poll.runtime_pollOpen",
+    "internal/poll.runtime_pollClose",
+    "os/signal.signal_enable",
+    "os/signal.signal_disable",
+    "os/signal.signal_ignore",
+    "syscall.runtime_",
+    "runtime/pprof.",
+    "syscall.AllThreadsSyscall",
+    "syscall.Exit",
+)
+_CALLBACK_RUNNERS = frozenset(
+    {
+        "testing.tRunner",
+        "testing.fRunner",
+        "testing.(*B).runN",
+        "testing.AllocsPerRun",
+        "testing.(*common).Cleanup.func1",
+    }
+)
+_REFLECTED_RUNNER = "testing.(*F).Fuzz.func"
+_THREAD_START = ("_cgo_sys_thread_start", "_cgo_try_pthread_create", "x_cgo_", "threadentry")
+_CGO_WRAPPER = re.compile(r"_cgo_[0-9a-f]{8,}_C2?func_")
+_FINALIZERS = ("runtime.runfinq", "runtime.runFinalizers", "runtime.runCleanups")
+_ROOTS = ("runtime.goexit", "runtime.main")
+# Standard packages whose goroutines `testing`, `internal/fuzz` or what they import may start.
+_SHARED_GOROUTINES = frozenset(
+    {"context", "os/signal", "os/exec", "runtime/pprof", "runtime/trace", "time"}
+)
+_STANDARD_ROOTS = frozenset(
+    """archive bufio bytes cmp compress container context crypto database debug embed encoding
+    errors expvar flag fmt go hash html image index internal io iter log maps math mime net os
+    path plugin reflect regexp runtime slices sort strconv strings structs sync syscall testing
+    text time unicode unique unsafe vendor weak""".split()
+)
+
+
+def package_of(function: str) -> str:
+    """The import path in a Go symbol name, "" for a name without one.
+
+    >>> package_of("gopkg.in/yaml%2ev3.(*parser).peek[go.shape.int]")
+    'gopkg.in/yaml.v3'
+    """
+    bare = function.partition("[")[0].removesuffix("(.text)")
+    directory, slash, last = bare.rpartition("/")
+    package, dot, _ = last.partition(".")
+    if not dot and not slash:
+        return ""
+    path = f"{directory}{slash}{package}"
+    return re.sub("%([0-9a-f]{2})", lambda code: chr(int(code[1], 16)), path)
+
+
+def is_runtime(function: str) -> bool:
+    """Whether *function* is the Go runtime's own (`runtime/debug` and `runtime/pprof` are not)."""
+    package = package_of(function)
+    return package in {"runtime", "runtime/cgo"} or package.startswith(
+        ("runtime/internal/", "internal/runtime/")
+    )
+
+
+def is_stub(function: str) -> bool:
+    """Whether *function* is the one that both the runtime and everyone else enter the kernel by."""
+    return _plain(function) in _STUBS
+
+
+def attribute(stack: Sequence[StackFrame], *, test_binary: bool = True) -> Origin:
+    """Who made the call with *stack* (innermost first; may be empty or cut short).
+
+    *test_binary* says that package main is the generated test main, not a program.
+    """
+    names = [_plain(frame.function) for frame in stack if frame.go]
+    foreign = [frame.function for frame in stack if not frame.go]
+    while names and names[0] in _STUBS:
+        names.pop(0)
+    by_cgo = any(_CGO_WRAPPER.match(function) for function in foreign)
+    if any(function.startswith(_THREAD_START) for function in foreign):
+        return Origin.RUNTIME
+    if not names:
+        return _if_cgo(by_cgo)
+    inner = _leading_runtime(names)
+    if inner:
+        rest = names[inner:]
+        if all(name in _C_CALLS for name in names[:inner]):
+            return _owner(rest, test_binary) if rest else _if_cgo(by_cgo)
+        if not rest or not rest[0].startswith(_SERVICES):
+            return Origin.RUNTIME
+        names = rest
+    return _owner(names, test_binary)
+
+
+def _if_cgo(by_cgo: bool) -> Origin:
+    return Origin.TARGET if by_cgo else Origin.UNKNOWN
+
+
+def _leading_runtime(names: Sequence[str]) -> int:
+    for index, name in enumerate(names):
+        if not is_runtime(name):
+            return index
+    return len(names)
+
+
+def _owner(names: Sequence[str], test_binary: bool) -> Origin:
+    """Rules 2 and 3 over Go function names, innermost first."""
+    for index, name in enumerate(names):
+        package = package_of(name)
+        if _is_harness(package, test_binary):
+            return _harness_or_callback(names, index)
+        if not _is_standard(package) and not is_runtime(name):
+            return Origin.TARGET
+    return _library_goroutine(names)
+
+
+def _is_harness(package: str, test_binary: bool) -> bool:
+    return (
+        package in {"testing", "internal/fuzz"}
+        or package.startswith("testing/")
+        or (test_binary and package == "main")
+    )
+
+
+def _is_standard(package: str) -> bool:
+    generated = package.startswith(("type:", "go:"))
+    root = package.partition("/")[0]
+    return generated or (root in _STANDARD_ROOTS and not package.endswith("_test"))
+
+
+def _harness_or_callback(names: Sequence[str], index: int) -> Origin:
+    """*names[index]* is the innermost harness frame; did it just call somebody's function?"""
+    called = [name for name in names[:index] if not is_runtime(name)]
+    if not called:
+        return Origin.HARNESS
+    if names[index].startswith(_REFLECTED_RUNNER):
+        by_reflection = package_of(called[-1]) == "reflect"
+        return Origin.TARGET if by_reflection and len(called) > 1 else Origin.HARNESS
+    return Origin.TARGET if names[index] in _CALLBACK_RUNNERS else Origin.HARNESS
+
+
+def _library_goroutine(names: Sequence[str]) -> Origin:
+    """Rule 3: no frame of the harness or of a user."""
+    if any(name.startswith("runtime.doInit") for name in names):
+        return Origin.RUNTIME
+    if not names[-1].startswith(_ROOTS) or any(name.startswith(_FINALIZERS) for name in names):
+        return Origin.UNKNOWN
+    library = [name for name in names if not is_runtime(name)]
+    if not library or package_of(library[-1]) in _SHARED_GOROUTINES:
+        return Origin.UNKNOWN
+    return Origin.TARGET
+
+
+def _plain(function: str) -> str:
+    return function.removesuffix(".abi0").removesuffix(".abiinternal")

@@ -1,0 +1,158 @@
+"""What the Go runtime itself needs, whatever the program: observed, not listed.
+
+A program that makes the runtime do what it can do for an ordinary one (``baseline_program/``:
+start-up, collection, threads, timers, the poller, signals, deep stacks, and each way to die) is
+built by the same toolchain and run under strace, each scenario with one processor and with
+several. It is built twice: as pure Go, and with package net, which Go links with the C library
+where it can; threads then start in another way. Only calls that place or stack show to be the
+runtime's count, not the program's own; it has no C code of its own, so whatever comes out of the C
+library is the runtime's.
+
+The result is cached by program, kernel and strace: it takes seconds, and changes with nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from gofuzzsec.errors import RecorderError
+from gofuzzsec.files import write_atomic
+from gofuzzsec.syscalls.model import Origin, Recording, SyscallUse
+from gofuzzsec.syscalls.process import TracedProcess, trace_process
+from gofuzzsec.syscalls.sightings import Place, Sighting
+from gofuzzsec.syscalls.tracer import find_strace
+from gofuzzsec.toolchain import build_program, cache_dir
+from gofuzzsec.toolchain.model import Go
+
+_TIMEOUT = 60.0
+_VERSION = 1  # of the cached form and of what is run
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One run of the program. ``status`` is how it must end: an exit status, or minus a signal.
+    ``processors`` 0 leaves their number to the runtime, which then reads it from the cgroup."""
+
+    name: str
+    status: int = 0
+    processors: int = 1
+    traceback: str = "single"
+
+
+_PURE = (
+    Scenario("hello", processors=0),
+    Scenario("collect"),
+    Scenario("collect", processors=4),
+    Scenario("threads"),
+    Scenario("threads", processors=4),
+    Scenario("timers"),
+    Scenario("timers", processors=4),
+    Scenario("signals", processors=2),
+    Scenario("stacks"),
+    Scenario("exit", status=3),
+    Scenario("panic", status=2),
+    Scenario("panic", status=-6, traceback="crash", processors=2),
+    Scenario("fault", status=2),
+    Scenario("deadlock", status=2),
+    Scenario("overflow", status=2),
+    Scenario("fatal", status=2),
+    Scenario("killed", status=-15),
+    Scenario("quit", status=2),
+)
+_WITH_NET = (
+    Scenario("hello", processors=0),
+    Scenario("network"),
+    Scenario("network", processors=4),
+    Scenario("collect", processors=4),
+    Scenario("threads", processors=4),
+    Scenario("signals", processors=2),
+    Scenario("panic", status=2),
+)
+
+
+def runtime_baseline(go: Go) -> Recording:
+    """Calls the runtime of *go* makes on this machine, all of origin RUNTIME.
+
+    Raises BuildError when the program does not build, RecorderError when strace cannot be used or
+    a scenario does not end as it must.
+    """
+    pure = build_program(go, _sources("main.go", "nonetwork.go"), "baseline")
+    with_net = build_program(go, _sources("main.go", "network.go"), "baselinenet")
+    cached = cache_dir() / "baselines" / f"{_identity(pure, with_net)}.json"
+    known = _read(cached)
+    if known is None:
+        known = _observe([(pure, _PURE), (with_net, _WITH_NET)])
+        write_atomic(cached, json.dumps(known, indent=1, sort_keys=True).encode())
+    uses = (SyscallUse(name, Origin.RUNTIME, count) for name, count in sorted(known.items()))
+    return Recording(tuple(uses))
+
+
+def _sources(*names: str) -> dict[str, str]:
+    folder = resources.files(__package__).joinpath("baseline_program")
+    return {name: folder.joinpath(name).read_text("utf-8") for name in names}
+
+
+def _identity(*programs: Path) -> str:
+    """What the result depends on. Programs are cached by content, so their paths name them."""
+    kernel, strace = os.uname(), find_strace()
+    parts = [_VERSION, *map(str, programs), kernel.release, kernel.machine, strace.path]
+    parts += [strace.stacks, strace.filters]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _read(path: Path) -> dict[str, int] | None:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None  # not there, or damaged: observe again
+    if not isinstance(found, dict) or not found:
+        return None
+    if not all(isinstance(count, int) and count > 0 for count in found.values()):
+        return None
+    return found
+
+
+def _observe(programs: Sequence[tuple[Path, Sequence[Scenario]]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for program, scenarios in programs:
+        # Stacks are read once for each call of a program: its start-up is the same every time.
+        known: set[Sighting] = set()
+        for scenario in scenarios:
+            done = _run(program, scenario, known)
+            known |= done.deliberate
+            library = {s.name for s in done.deliberate if s.place is Place.FOREIGN}
+            for use in done.recording.uses:
+                if use.origin is Origin.RUNTIME or use.name in library:
+                    counts[use.name] = counts.get(use.name, 0) + use.count
+    return counts
+
+
+def _run(program: Path, scenario: Scenario, known: Collection[Sighting]) -> TracedProcess:
+    done = trace_process(
+        [str(program), scenario.name],
+        program.parent,
+        _environment(scenario),
+        _TIMEOUT,
+        known=lambda sighting: sighting in known or sighting.place is Place.FOREIGN,
+    )
+    if done.status != scenario.status or not done.recording.complete:
+        raise RecorderError(
+            f"expected the baseline program's scenario {scenario.name!r} to end with "
+            f"{scenario.status}, found {done.status} ({done.recording.problem or 'trace complete'})"
+            f"; it printed:\n{done.output}"
+        )
+    return done
+
+
+def _environment(scenario: Scenario) -> Mapping[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GO")}
+    if scenario.processors:
+        kept["GOMAXPROCS"] = str(scenario.processors)
+    kept["GOTRACEBACK"] = scenario.traceback
+    return kept

@@ -1,0 +1,49 @@
+"""The system calls of a package's hand-written tests: what a profile made from them would hold."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from gofuzzsec.errors import BuildError, ToolchainError
+from gofuzzsec.syscalls.model import Recording
+from gofuzzsec.syscalls.process import trace_process
+from gofuzzsec.toolchain import build_test_binary
+from gofuzzsec.toolchain.model import Go, Package
+
+_TIMEOUT = 600.0  # seconds, which is also `go test`'s own limit
+_TAIL = 2000
+
+
+def record_tests(go: Go, package: Package, binary: Path) -> Recording:
+    """Run the tests and examples of *package* (not its fuzz targets' seeds), and record them.
+
+    The ordinary test binary is built for it; where that fails, *binary*, the fuzz binary, runs
+    them: the same tests, with coverage counters. They run twice when the recorder needs stacks
+    (see `process`). The recording is incomplete when tests fail under the tracer, since what
+    comes after a failure is not seen. Raises RecorderError when strace cannot be used.
+    """
+    try:
+        binary = build_test_binary(go, package)
+    except (BuildError, ToolchainError):
+        # The fuzz binary is there, so the tests do build; what failed is the cache or the disk.
+        pass
+    with tempfile.TemporaryDirectory(prefix="gofuzzsec-tests-") as tmp:
+        done = trace_process(
+            [
+                str(binary),
+                "-test.run=^(Test|Example)",
+                "-test.paniconexit0",
+                f"-test.timeout={_TIMEOUT:.0f}s",
+            ],
+            package.dir,
+            {**os.environ, "TMPDIR": tmp},
+            _TIMEOUT,
+            test_binary=True,
+        )
+    if done.status == 0 or done.status is None:
+        return done.recording
+    how = f"signal {-done.status}" if done.status < 0 else f"exit status {done.status}"
+    problem = f"the tests ended with {how} under the tracer:\n{done.output[-_TAIL:].strip()}"
+    return Recording(done.recording.uses, complete=False, problem=problem)
