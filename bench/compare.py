@@ -18,9 +18,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from bench.replay import replay
 from bench.sides import BenchError, Campaign, Case, native, ours, package_copy
 from gofuzzsec import __version__, toolchain
@@ -124,28 +121,29 @@ def summary(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     }
 
 
-def table(results: dict[str, dict[str, float]]) -> Table:
-    """The printed table; ``†`` marks targets where the sides' CPU time differs by over 3 %."""
-    printed = Table(title="gofuzzsec against go test -fuzz, medians", title_justify="left")
-    printed.add_column("target")
-    for name in ("execs/CPU s\ngo", "\ngofuzzsec", "\nratio", "edges\ngo", "\ngofuzzsec",
-                 "\nratio", "features\nratio", "CPU s\ngo", "\ngofuzzsec",
-                 "coordinator %\ngo", "\ngofuzzsec"):  # fmt: skip
-        printed.add_column(name, justify="right")
+HEADER = f"""\
+{"":34}{"executions per CPU s":^28}{"edges":^26}{"features":>9}{"CPU s":^18}{"coordinator %":^18}
+{"medians; † CPU differs by over 3 %":34}{"go":>10}{"gofuzzsec":>11}{"ratio":>7}\
+{"go":>8}{"gofuzzsec":>11}{"ratio":>7}{"ratio":>9}{"go":>7}{"gofuzzsec":>11}{"go":>7}{"gofuzzsec":>11}"""
+
+
+def table(results: dict[str, dict[str, float]]) -> str:
+    """The printed table: one line a target."""
+    lines = [HEADER]
     for name, row in results.items():
         uneven = abs(row["gofuzzsec_cpu"] / row["native_cpu"] - 1) > 0.03
-        printed.add_row(
-            name + (" †" if uneven else ""),
-            f"{row['native_executions_per_cpu']:,.0f}",
-            f"{row['gofuzzsec_executions_per_cpu']:,.0f}",
-            f"{row['executions_per_cpu_ratio']:.2f}",
-            f"{row['native_edges']:.0f}", f"{row['gofuzzsec_edges']:.0f}",
-            f"{row['edges_ratio']:.3f}", f"{row['features_ratio']:.3f}",
-            f"{row['native_cpu']:.1f}", f"{row['gofuzzsec_cpu']:.1f}",
-            f"{row['native_coordinator_percent']:.1f}",
-            f"{row['gofuzzsec_coordinator_percent']:.1f}",
-        )  # fmt: skip
-    return printed
+        lines.append(
+            f"{name + (' †' if uneven else ''):34}"
+            f"{row['native_executions_per_cpu']:10,.0f}"
+            f"{row['gofuzzsec_executions_per_cpu']:11,.0f}"
+            f"{row['executions_per_cpu_ratio']:7.2f}"
+            f"{row['native_edges']:8.0f}{row['gofuzzsec_edges']:11.0f}{row['edges_ratio']:7.3f}"
+            f"{row['features_ratio']:9.3f}"
+            f"{row['native_cpu']:7.1f}{row['gofuzzsec_cpu']:11.1f}"
+            f"{row['native_coordinator_percent']:7.1f}"
+            f"{row['gofuzzsec_coordinator_percent']:11.1f}"
+        )
+    return "\n".join(lines)
 
 
 def machine(go: Go) -> dict[str, object]:
@@ -182,7 +180,7 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
 
 def main(argv: Sequence[str]) -> int:
     """Run everything, print as it comes, write JSON after every target."""
-    args, console, go = options(argv), Console(), toolchain.find_go()
+    args, go = options(argv), toolchain.find_go()
     facts = machine(go) | {name: getattr(args, name) for name in ("seconds", "runs", "workers")}
     path = RESULTS / f"{str(facts['date']).replace(':', '')[:17]}-{go.text}.json"
     results: dict[str, dict[str, float]] = {}
@@ -192,7 +190,7 @@ def main(argv: Sequence[str]) -> int:
         pairs = runs[case.name] = []
         for number in range(args.runs):
             pairs.append(compare_once(case, harvest.seeds, native_first=number % 2 == 0))
-            console.print(f"{case.name}: run {number + 1} of {args.runs} done")
+            print(f"{case.name}: run {number + 1} of {args.runs} done", flush=True)
         results[case.name] = medians(pairs, args.workers)
         report = {
             "machine": facts, "summary": summary(list(results.values())), "medians": results,
@@ -200,10 +198,10 @@ def main(argv: Sequence[str]) -> int:
                      for name, some in runs.items()},
         }  # fmt: skip
         write_atomic(path, json.dumps(report, indent=1).encode())
-    console.print(table(results))
+    print(table(results))
     for name, value in summary(list(results.values())).items():
-        console.print(f"{name.replace('_', ' ')}: {value:.2f}")
-    console.print(f"written to {path}")
+        print(f"{name.replace('_', ' ')}: {value:.4g}")
+    print(f"written to {path}")
     return 0
 
 

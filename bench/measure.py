@@ -60,11 +60,16 @@ def run_measured(
     reaped_before = _reaped_cpu()
     _adopt_orphans(group is None)
     start = time.time()
-    with output.open("wb") as sink:
-        main = subprocess.Popen(
-            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
-            start_new_session=True, preexec_fn=enter,
-        )  # fmt: skip
+    try:
+        with output.open("wb") as sink:
+            main = subprocess.Popen(
+                argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
+                start_new_session=True, preexec_fn=enter,
+            )  # fmt: skip
+    except OSError:
+        if group is not None:
+            group.rmdir()
+        raise
     course = [(start, 0.0)]
     try:
         _follow(main.pid, group, course, start + timeout + END_SECONDS)

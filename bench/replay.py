@@ -25,9 +25,7 @@ class Covered:
     failed: int
 
 
-def replay(
-    binary: Path, target: str, cwd: Path, corpus: Iterable[bytes], scratch: Path
-) -> Covered:
+def replay(binary: Path, target: str, cwd: Path, corpus: Iterable[bytes], scratch: Path) -> Covered:
     """Run each marshalled input of *corpus* once and unite what they cover."""
     worker = Worker(WorkerSpec(binary, target, cwd), scratch)
     known: coverage.bitmap.Bytes = np.zeros(0, dtype=np.uint8)

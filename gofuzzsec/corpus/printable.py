@@ -12,6 +12,7 @@ depends on the choice is whether two tools give one input the same file name.
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from importlib import resources
 
@@ -24,12 +25,11 @@ def unicode_of_go(version: str) -> str:
     """The Unicode version of a Go *version* such as "1.27.3" or "go1.21".
 
     A Go newer than all that were looked at is taken to have the newest table known, one whose
-    version cannot be read the default.
+    version cannot be read to have the default.
     """
-    parts = version.removeprefix("go").split(".")
-    if len(parts) < 2 or not parts[1].isascii() or not parts[1].isdigit():
-        return DEFAULT_UNICODE
-    return "17.0.0" if int(parts[1]) >= _FIRST_MINOR_OF_17 else DEFAULT_UNICODE
+    match = re.match(r"(?:go)?1\.([0-9]{1,4})", version)
+    is_new = match is not None and int(match[1]) >= _FIRST_MINOR_OF_17
+    return "17.0.0" if is_new else DEFAULT_UNICODE
 
 
 @cache

@@ -18,18 +18,17 @@ def headline(comparison: Comparison) -> str:
     """The comparison with every call by name, or what is missing to make it."""
     if not comparison.inputs_recorded:
         return "no system calls recorded: this campaign ran without capture"
-    added = plural(len(comparison.added), "call")
+    added = _these(len(comparison.added), "call")
     if comparison.tests_recorded:
-        reached = plural(len(comparison.tests), "system call")
         lines = [
-            f"hand-written tests alone reached these {reached}:",
+            f"hand-written tests alone reached {_these(len(comparison.tests), 'system call')}:",
             wrap_names(comparison.tests) or "  (none)",
-            f"fuzzing added these {added}:",
+            f"fuzzing added {added}:",
         ]
     else:
         lines = [
             "the hand-written tests were not recorded, so there is nothing to compare with",
-            f"fuzzing reached these {added} beyond the Go runtime's own:",
+            f"fuzzing reached {added} beyond the Go runtime's own:",
         ]
     lines.append(wrap_names(comparison.added) or "  (none)")
     if comparison.by_seeds:
@@ -49,6 +48,10 @@ def calls_table(calls: Sequence[CallSummary]) -> str:
 def calls_with_stacks(calls: Sequence[CallSummary]) -> str:
     """One paragraph a system call: its line, then the Go functions that led to it."""
     return "\n".join(_with_stack(call) for call in calls)
+
+
+def _these(count: int, noun: str) -> str:
+    return f"{'this' if count == 1 else 'these'} {plural(count, noun)}"
 
 
 def _cells(call: CallSummary) -> tuple[str, ...]:

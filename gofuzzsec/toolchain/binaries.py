@@ -66,15 +66,14 @@ def _open(path: Path) -> io.BufferedReader:
         raise UsageError(
             f"expected a fuzz binary at {path}, found: {error.strerror}; {_HOW}"
         ) from error
-    handle = os.fdopen(fd, "rb")
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode) or not 0 < status.st_size <= MAX_SIZE:
-        handle.close()
+        os.close(fd)
         kind = "a directory" if stat.S_ISDIR(status.st_mode) else "no regular file"
         if stat.S_ISREG(status.st_mode):
             kind = f"{status.st_size} bytes" if status.st_size else "an empty file"
         raise UsageError(f"expected a fuzz binary at {path}, found {kind}; {_HOW}")
-    return handle
+    return os.fdopen(fd, "rb")
 
 
 def _examine(path: Path, handle: io.BufferedReader) -> BuildInfo:

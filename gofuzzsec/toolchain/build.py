@@ -80,7 +80,8 @@ class _Plan:
 
 def _plan(go: Go, package: Package, tags: str, options: list[str]) -> _Plan:
     shared = [*([f"-tags={tags}"] if tags else []), *_module_flags(go, package)]
-    command = ["test", "-c", *options, *shared]
+    # Without vet: whether a doubtful Printf should stop a test is `go test`'s business.
+    command = ["test", "-c", "-vet=off", *options, *shared]
     seen = fingerprint(go, package, [*shared, *(["-race"] if "-race" in options else [])], command)
     if not seen.key:
         # go test's own words for an import cycle or a missing module are what its users know.

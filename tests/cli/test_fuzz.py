@@ -150,8 +150,8 @@ def test_it_ends_with_the_comparison_and_where_everything_is(
 ) -> None:
     answer(monkeypatch, started())
     text = run("fuzz", "--campaign", str(campaign)).stdout
-    assert "hand-written tests alone reached these 1 system call:\n  openat\n" in text
-    assert "fuzzing added these 1 call:\n  mkdirat\n" in text
+    assert "hand-written tests alone reached this 1 system call:\n  openat\n" in text
+    assert "fuzzing added this 1 call:\n  mkdirat\n" in text
     assert text.endswith(f"campaign kept in {campaign}\n")
     answer(monkeypatch, started())
     off = run("fuzz", "--campaign", str(campaign), "--capture", "off").stdout

@@ -107,8 +107,8 @@ def test_syscalls_lists_who_needs_what_and_ends_with_the_headline(run: Run, camp
         "openat tests target - 3",
     ]
     assert head == (
-        "hand-written tests alone reached these 1 system call:\n  openat\n"
-        "fuzzing added these 1 call:\n  mkdirat\n"
+        "hand-written tests alone reached this 1 system call:\n  openat\n"
+        "fuzzing added this 1 call:\n  mkdirat\n"
     )
 
 

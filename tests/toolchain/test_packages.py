@@ -66,7 +66,7 @@ def test_any_text_can_be_searched(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["/*", "`", '"', "'", "//", "'\\", "func Fuzz", "/* `"])
 def test_search_time_is_linear(piece: str) -> None:
-    text = piece * (4_000_000 // len(piece))
+    text = piece * (1_000_000 // len(piece))
     begun = time.process_time()
     fuzz_functions(text)
     assert time.process_time() - begun < 20  # quadratic would take hours
