@@ -12,7 +12,7 @@ func FuzzRun(f *testing.F) {
 		"write -a log one\nread log",
 		"mkdir out\nwrite out/a text\nlist out",
 		"write a text\nmove a b\nstat b",
-		"repeat 3\n  append log x\n  echo y\nend",
+		"repeat 2\nrepeat 2\nappend log x\nend\nend",
 	} {
 		f.Add(seed)
 	}

@@ -40,15 +40,15 @@ func (s *step) text(n int) string {
 	return strings.Join(s.args[n:], " ")
 }
 
-// block is a repeat whose end has not come yet; its body begins at plan[start]. Both numbers are small:
-// a count is refused above 32767, and the plan has room for MaxSteps.
+// block is a repeat whose end has not come yet; its body begins at plan[start].
 type block struct {
-	start, count int16
+	start, count int
 }
 
 type parser struct {
 	plan []step
 	open []block
+	last verb // of the step before
 }
 
 // Parse reads a job description. The error names the line that is wrong.
@@ -80,27 +80,29 @@ func (p *parser) add(words []word, line int32) error {
 	if err != nil {
 		return err
 	}
-	switch s.verb {
-	case verbRepeat:
-		count, err := number(s.args[0], math.MaxInt16)
+	last := p.last
+	p.last = s.verb
+	switch {
+	case s.verb == verbRepeat:
+		count, err := number(s.args[0], math.MaxInt32)
 		if err != nil {
 			return err
 		}
 		if len(p.open) == MaxNest {
 			return fmt.Errorf("more than %d repeats inside one another", MaxNest)
 		}
-		p.open = append(p.open, block{int16(len(p.plan)), int16(count)})
-	case verbEnd:
-		if len(p.open) == 0 {
-			return errors.New("an end without a repeat")
-		}
-		last := p.open[len(p.open)-1]
+		p.open = append(p.open, block{len(p.plan), int(count)})
+	case s.verb == verbEnd && len(p.open) == 0:
+		return errors.New("an end without a repeat")
+	case s.verb == verbEnd && last == verbRepeat:
+		return errors.New("nothing to repeat")
+	case s.verb == verbEnd:
+		inner := p.open[len(p.open)-1]
 		p.open = p.open[:len(p.open)-1]
-		return p.unroll(last)
+		return p.unroll(inner)
+	case len(p.plan) == MaxSteps:
+		return fmt.Errorf("more than %d steps", MaxSteps)
 	default:
-		if len(p.plan) == MaxSteps {
-			return fmt.Errorf("more than %d steps", MaxSteps)
-		}
 		p.plan = append(p.plan, s)
 	}
 	return nil
@@ -108,13 +110,16 @@ func (p *parser) add(words []word, line int32) error {
 
 // unroll repeats the steps of a block that has just been closed.
 func (p *parser) unroll(b block) error {
-	body := int16(len(p.plan)) - b.start
-	// PLANTED BUG 2 (behind the parse): the product wraps around in 16 bits. A count that makes it
-	// negative passes the check and becomes a slice bound. The right code computes in int.
-	end := b.start + b.count*body
-	if end > MaxSteps {
+	body := len(p.plan) - b.start
+	// Divided, because count*body may be more than an int holds.
+	//
+	// PLANTED BUG 2 (behind the parse): an empty block is refused by its lines, but a block whose only
+	// content was repeated 0 times has lines and no steps, and body is zero. The right code returns
+	// here if body is.
+	if b.count > (MaxSteps-b.start)/body {
 		return fmt.Errorf("more than %d steps after repeats", MaxSteps)
 	}
+	end := b.start + b.count*body
 	p.plan = p.plan[:end]
 	for i := b.start + body; i < end; i++ {
 		p.plan[i] = p.plan[i-body]

@@ -15,7 +15,7 @@ func TestParseCountsSteps(t *testing.T) {
 		{"windows line ends", "echo a\r\necho b\r\n", 2},
 		{"repeat", "repeat 3\necho a\necho b\nend", 6},
 		{"repeats inside one another", "repeat 2\necho a\nrepeat 3\necho b\nend\nend", 8},
-		{"repeat nothing", "repeat 9\nend\nrepeat 0\necho a\nend", 0},
+		{"repeat 0 times", "repeat 0\necho a\nend\necho b", 1},
 		{"short verbs, any case", "EC hi\nApp log x\nwr log y", 3},
 	}
 	for _, test := range tests {
@@ -43,6 +43,8 @@ func TestParseRefuses(t *testing.T) {
 		{`repeat ""` + "\nend", "line 1: a number is missing"},
 		{"repeat 2\necho a", "a repeat has no end"},
 		{"echo a\nend", "line 2: an end without a repeat"},
+		{"repeat 2\nend", "line 2: nothing to repeat"},
+		{"repeat 2147483647\necho a\necho b\nend", "line 4: more than 64 steps after repeats"},
 		{"repeat 65\necho a\nend", "line 3: more than 64 steps after repeats"},
 		{strings.Repeat("echo a\n", 65), "line 65: more than 64 steps"},
 		{strings.Repeat("repeat 2\n", 5), "line 5: more than 4 repeats inside one another"},
@@ -81,6 +83,19 @@ func TestSplitWords(t *testing.T) {
 		}
 		if strings.Join(got, "|") != strings.Join(test.want, "|") {
 			t.Errorf("%s: %q, want %q", test.line, got, test.want)
+		}
+	}
+}
+
+func TestNumber(t *testing.T) {
+	for text, want := range map[string]int64{"0": 0, "07": 7, "64": 64, "4096": 4096} {
+		if got, err := number(text, 4096); err != nil || got != want {
+			t.Errorf("number(%q) = %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "-1", "+1", "1 ", "0x1", "4097", "1e3", "99999999999999999999"} {
+		if got, err := number(text, 4096); err == nil {
+			t.Errorf("number(%q) = %d", text, got)
 		}
 	}
 }

@@ -19,7 +19,7 @@ from gofuzzsec.coordinator.corpus_ops import minimise
 from gofuzzsec.corpus.check import check_path
 from gofuzzsec.corpus.directory import CorpusProblem
 from gofuzzsec.corpus.values import GoType
-from gofuzzsec.errors import EXIT_OK, EXIT_USAGE
+from gofuzzsec.errors import EXIT_OK, EXIT_USAGE, StoreError
 from gofuzzsec.report.campaign import edges_of, input_cells, inputs_table
 from gofuzzsec.report.jsonl import dumps, row_fields
 from gofuzzsec.report.text import clean, plural
@@ -97,7 +97,13 @@ def _to_check(
 
 
 def _types(names: tuple[str, ...]) -> tuple[GoType, ...] | None:
-    return tuple(GoType(name) for name in names) or None
+    try:
+        return tuple(GoType(name) for name in names) or None
+    except ValueError as error:
+        raise StoreError(
+            f"expected the argument types of a fuzz test in the campaign database, found {error}: "
+            "it is damaged; choose another folder with --campaign"
+        ) from error
 
 
 @corpus.command()

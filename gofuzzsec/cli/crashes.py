@@ -51,7 +51,8 @@ def show(campaign: Path | None, crash: str) -> None:
 def replay(campaign: Path | None, crash: str) -> None:
     """Run a crash's input once in a fresh worker and say whether the same crash happens.
 
-    Exit status: 0 it does not crash any more, or otherwise; 1 it does; 3 no worker would start.
+    Exit status: 0 it does not crash any more, or in another way; 1 the same crash happens; 3 there
+    is no worker to be had: the build fails, or the target does before f.Fuzz.
     """
     with read_store(campaign) as store:
         result = replay_crash(store, store.crash(crash), PlainView(sys.stdout).emit)

@@ -11,6 +11,7 @@ from gofuzzsec.cli.common import campaign_option, here, json_option
 from gofuzzsec.errors import EXIT_ENVIRONMENT, EXIT_OK
 from gofuzzsec.report.campaign import checks_table
 from gofuzzsec.report.jsonl import dumps
+from gofuzzsec.report.text import clean
 from gofuzzsec.toolchain.doctor import checks
 
 
@@ -29,6 +30,6 @@ def doctor(campaign: Path | None, go: str | None, as_json: bool) -> None:
             click.echo(dumps({"event": "check"} | dataclasses.asdict(check)))
     else:
         click.echo(checks_table(found))
-        click.echo(f"campaign directory: {here(campaign)}")
+        click.echo(f"campaign directory: {clean(str(here(campaign)))}")
     works = all(check.ok for check in found if check.required)
     click.get_current_context().exit(EXIT_OK if works else EXIT_ENVIRONMENT)

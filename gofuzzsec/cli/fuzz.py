@@ -19,6 +19,7 @@ from gofuzzsec.errors import EXIT_CRASHES, EXIT_OK
 from gofuzzsec.report import JsonView, LiveView, PlainView, View
 from gofuzzsec.report.evidence import headline
 from gofuzzsec.report.jsonl import comparison_fields
+from gofuzzsec.report.text import clean
 from gofuzzsec.syscalls.compare import Comparison, compare
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -151,14 +152,13 @@ def fuzz(**arguments: Unpack[_Arguments]) -> None:
     try:
         with view:
             finished = session.run(options, emit)
+        if options.capture != "off":
+            _print_comparison(view, _comparison(options.campaign, finished))
     except KeyboardInterrupt:
         if not begun:
             raise
-        click.get_current_context().exit(EXIT_CRASHES if crashes else EXIT_OK)
-    if options.capture != "off":
-        _print_comparison(view, _comparison(options.campaign, finished))
     if not arguments["as_json"]:
-        click.echo(f"campaign kept in {options.campaign}")
+        click.echo(f"campaign kept in {clean(str(options.campaign))}")
     click.get_current_context().exit(EXIT_CRASHES if crashes else EXIT_OK)
 
 

@@ -15,7 +15,7 @@ from gofuzzsec.cli.syscalls import syscalls
 
 
 @click.group(cls=MainGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="gofuzzsec")
+@click.version_option(__version__, prog_name="gofuzzsec", help="Show the version and exit.")
 def main() -> None:
     """Fuzz Go packages, see which system calls every input makes, build a seccomp profile of them.
 

@@ -1,6 +1,85 @@
+"""``gofuzzsec profile``: seccomp profiles from what a campaign recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
 import click
+
+from gofuzzsec.cli.common import campaign_option, chosen, read_store, target_option
+from gofuzzsec.files import write_atomic
+from gofuzzsec.report.evidence import profile_reasons, profile_summary
+from gofuzzsec.report.text import clean
+from gofuzzsec.seccomp import build_profile, to_json
+from gofuzzsec.seccomp.campaign import campaign_evidence
+from gofuzzsec.syscalls.baseline import runtime_baseline
+from gofuzzsec.syscalls.oci import OCI_RUNTIME_CALLS
+from gofuzzsec.syscalls.table import ARCHITECTURES, machine_arch
+from gofuzzsec.toolchain import find_go
 
 
 @click.group()
 def profile() -> None:
-    """TODO"""
+    """Seccomp profiles from what a campaign recorded."""
+
+
+@profile.command()
+@campaign_option
+@target_option
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    metavar="FILE",
+    help="Where to write the profile; - is standard output.",
+)
+@click.option(
+    "--arch",
+    type=click.Choice(ARCHITECTURES),
+    help="Architecture of the profile. Default: this machine's, which is taken to be the one that "
+    "the campaign ran on; another one brings a warning.",
+)
+@click.option("--explain", is_flag=True, help="Also print why each call is allowed.")
+def build(
+    campaign: Path | None, target: str | None, output: Path, arch: str | None, explain: bool
+) -> None:
+    """Write a seccomp profile (OCI and Docker JSON) that allows what was recorded.
+
+    Allowed is what inputs and hand-written tests made, what the Go runtime makes by itself, and
+    what a container runtime needs to start the program; everything else is refused with EPERM.
+    How many calls each of these accounts for, and every doubt about the evidence, is printed on
+    standard error: read the warnings before you deploy (docs/profiles.md).
+    """
+    machine = machine_arch()
+    with read_store(campaign) as store:
+        evidence = campaign_evidence(
+            store,
+            chosen(store, target),
+            arch=arch or machine,
+            machine=machine,
+            observe_baseline=lambda: runtime_baseline(find_go()),
+        )
+    built = build_profile(
+        evidence.rows,
+        baseline=evidence.baseline,
+        oci=OCI_RUNTIME_CALLS,
+        arch=arch or machine,
+        unrecorded=evidence.unrecorded,
+    )
+    _write(output, to_json(built))
+    if explain:
+        click.echo(profile_reasons(built), err=True)
+    click.echo(profile_summary(built, evidence.rows, evidence.baseline), err=True)
+    for warning in (*evidence.warnings, *built.warnings):
+        click.echo(f"warning: {clean(warning)}", err=True)
+
+
+def _write(output: Path, text: str) -> None:
+    """A file is replaced as a whole; a device, a pipe or a link is written to."""
+    if output == Path("-"):
+        click.echo(text, nl=False)
+    elif output.is_symlink() or (output.exists() and not output.is_file()):
+        output.write_text(text)
+    else:
+        write_atomic(output, text.encode())

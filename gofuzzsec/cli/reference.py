@@ -40,7 +40,7 @@ For zsh, in `~/.zshrc`: `eval "$(_GOFUZZSEC_COMPLETE=zsh_source gofuzzsec)"`. Fo
 | 1 | crashes found: by this run of `fuzz`, or again by `crashes replay` |
 | 2 | usage: the command line, or a file it names, asks for something that cannot be |
 | 3 | environment or build: Go, the build, a worker, the campaign database, the disk |
-| 130 | interrupted by Ctrl-C (`fuzz` ends with 0 or 1 instead) |
+| 130 | interrupted by Ctrl-C (a campaign that has begun ends with 0 or 1 instead) |
 | 141 | the reader of the output went away |
 
 A bug in gofuzzsec ends with status 3, too, and with a traceback, which nothing else prints: 1 must
@@ -70,11 +70,16 @@ def _section(path: str, command: click.Command) -> str:
         lines += ["| option | meaning |", "| --- | --- |", *map(_row, options), ""]
     if isinstance(command, click.Group):
         lines += [
-            f"- `{path} {name}`: {inner.get_short_help_str(200)}"
+            f"- `{path} {name}`: {_first_sentence(inner)}"
             for name, inner in command.commands.items()
         ]
         lines.append("")
     return "\n".join(lines)
+
+
+def _first_sentence(command: click.Command) -> str:
+    paragraph = inspect.cleandoc(command.help or "").partition("\n\n")[0].replace("\n", " ")
+    return paragraph.partition(". ")[0].rstrip(".") + "."
 
 
 def _usage(command: click.Command) -> Iterator[str]:

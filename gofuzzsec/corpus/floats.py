@@ -19,7 +19,7 @@ _PACKED = {GoType.FLOAT64: ("<Q", "<d"), GoType.FLOAT32: ("<I", "<f")}
 _EXPONENT = {GoType.FLOAT64: 0x7FF << 52, GoType.FLOAT32: 0xFF << 23}
 _SIGN = {GoType.FLOAT64: 1 << 63, GoType.FLOAT32: 1 << 31}
 _FRACTION32 = (1 << 23) - 1
-_MAX_FLOAT32_DIGITS = 9
+_ALWAYS_ENOUGH = 8  # digits behind the point that tell any two float32 apart
 
 
 def to_float(bits: int, kind: GoType) -> float:
@@ -80,7 +80,7 @@ def _repr32(value: float, bits: int) -> str:
     The nearest text of a length is the one if any of that length is. Not so at a power of two:
     the next float below is only half as far as the next above, so a text above may do.
     """
-    for digits in range(_MAX_FLOAT32_DIGITS):
+    for digits in range(_ALWAYS_ENOUGH):
         text = f"{value:.{digits}e}"
         if _reads_as(text, bits):
             return text
@@ -89,7 +89,7 @@ def _repr32(value: float, bits: int) -> str:
             above = f"{int(mantissa.replace('.', '')) + 1}e{int(exponent) - digits}"
             if _reads_as(above, bits):
                 return above
-    return repr(value)  # never reached: nine digits always suffice
+    return f"{value:.{_ALWAYS_ENOUGH}e}"
 
 
 def _reads_as(text: str, bits: int) -> bool:

@@ -19,7 +19,7 @@ from gofuzzsec.errors import CorpusError
 
 HEADER = b"go test fuzz v1"
 
-MAX_VALUES = 1 << 16
+MAX_VALUES = 1 << 12
 """More arguments than this are refused: no Go function takes them, a broken file may hold them."""
 
 _FLOATS = (GoType.FLOAT32, GoType.FLOAT64)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gofuzzsec.report.tables import table
 from gofuzzsec.report.text import clean, number, plural, wrap_names
+from gofuzzsec.seccomp import Profile
+from gofuzzsec.store.model import SyscallRow
 from gofuzzsec.syscalls.compare import CallSummary, Comparison
+from gofuzzsec.syscalls.model import Origin
+from gofuzzsec.syscalls.oci import KERNEL_CALLS, OCI_RUNTIME_CALLS
 
 _WORDS = {"tests": "tests", "seeds": "seeds", "fuzz": "fuzzing", "baseline": "baseline"}
 _COLUMNS = ("syscall", "needed by", "origin", "first input", "count", "")
@@ -48,6 +52,40 @@ def calls_table(calls: Sequence[CallSummary]) -> str:
 def calls_with_stacks(calls: Sequence[CallSummary]) -> str:
     """One paragraph a system call: its line, then the Go functions that led to it."""
     return "\n".join(_with_stack(call) for call in calls)
+
+
+def profile_summary(profile: Profile, rows: Sequence[SyscallRow], baseline: Collection[str]) -> str:
+    """How many calls *profile* allows, and how many each kind of evidence accounts for."""
+    needed = {source: _needed(rows, source) for source in ("tests", "seeds", "fuzz", "baseline")}
+    counts = [
+        ("hand-written tests", needed["tests"]),
+        ("seeds", needed["seeds"]),
+        ("fuzzing", needed["fuzz"]),
+        ("Go runtime baseline", needed["baseline"] | set(baseline)),
+        ("container runtime", set(OCI_RUNTIME_CALLS)),
+        ("kernel", set(KERNEL_CALLS)),
+    ]
+    allowed = set(profile.names)
+    lines = [
+        f"seccomp profile for {profile.arch}: {plural(len(profile.calls), 'call')} allowed, all "
+        "others refused; needed by (a call may be needed by several)"
+    ]
+    lines += [f"  {name + ':':<21}{len(names & allowed):>4}" for name, names in counts]
+    if profile.left_out:
+        lines.append("left out, because only the test harness made them:")
+        lines.append(wrap_names(profile.left_out))
+    return "\n".join(lines)
+
+
+def profile_reasons(profile: Profile) -> str:
+    """Every allowed call with all that needs it."""
+    return "\n".join(
+        f"{clean(call.name)}: {clean('; '.join(call.reasons))}" for call in profile.calls
+    )
+
+
+def _needed(rows: Sequence[SyscallRow], source: str) -> set[str]:
+    return {row.name for row in rows if row.source == source and row.origin != Origin.HARNESS}
 
 
 def _these(count: int, noun: str) -> str:

@@ -20,9 +20,8 @@ from gofuzzsec.report.plain import event_text
 from gofuzzsec.report.status import COLUMNS, cells
 from gofuzzsec.report.text import clean, number, plural, span
 
-_FIXED_WIDTH = 72
-"""Columns that everything but the target's name takes at ordinary counts."""
 _SMALLEST_NAME = 12
+_GAP = 2  # columns between two columns
 _LINES_AROUND = 4
 """Lines of the screen that are not targets: head, footer, what was hidden, and the cursor's."""
 
@@ -104,16 +103,19 @@ class LiveView:
 
 def _table(rows: list[Stats], width: int) -> Table:
     """One line a target, sorted by name so that lines keep their places."""
-    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
     for column in COLUMNS:
         left = column == "target"
         grid.add_column(column, justify="left" if left else "right", no_wrap=True)
-    name_width = max(_SMALLEST_NAME, width - _FIXED_WIDTH)
-    for stats in sorted(rows, key=lambda stats: stats.target):
-        texts = [Text(cell) for cell in cells(stats)]
-        texts[0] = Text(_tail(clean(stats.target), name_width))
-        if stats.crashes:
-            texts[COLUMNS.index("crashes")].stylize("bold red")
+    lines = [cells(stats) for stats in sorted(rows, key=lambda stats: stats.target)]
+    columns = list(zip(COLUMNS, *lines, strict=True))
+    taken = sum(_GAP + max(map(len, column)) for column in columns[1:])
+    for name, *numbers in lines:
+        texts = [Text(_tail(clean(name), max(_SMALLEST_NAME, width - taken)))]
+        texts += map(Text, numbers)
+        crashes = texts[COLUMNS.index("crashes")]
+        if crashes.plain != "0":
+            crashes.stylize("bold red")
         grid.add_row(*texts)
     return grid
 

@@ -11,6 +11,7 @@ from gofuzzsec.coordinator.events import (
     Finished,
     Note,
     Started,
+    Stats,
     Status,
     SyscallFound,
 )
@@ -36,11 +37,21 @@ def event_text(event: Event) -> str:
             assert_never(event)
 
 
+_LEAST_SECONDS = 3.0
+_SHARE = 100
+"""A line of status for each hundredth of the time so far, at least 3 s apart: a log of ten hours
+stays short enough to read, and one of ten seconds says something."""
+
+
 class PlainView:
-    """Writes each event to *stream* and flushes, so that a reader of a pipe is never behind."""
+    """Writes events to *stream* and flushes, so that a reader of a pipe is never behind.
+
+    All but statuses, of which there are more than anybody would read in a log.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._said: dict[str, float] = {}  # target: `elapsed` of its last line of status
 
     def __enter__(self) -> Self:
         return self
@@ -54,6 +65,15 @@ class PlainView:
         return None
 
     def emit(self, event: Event) -> None:
-        """Write *event*. Raises OSError when the reader is gone."""
+        """Write *event*, if it is due. Raises OSError when the reader is gone."""
+        if isinstance(event, Status) and not self._is_due(event.stats):
+            return
         self._stream.write(event_text(event) + "\n")
         self._stream.flush()
+
+    def _is_due(self, stats: Stats) -> bool:
+        last = self._said.get(stats.target)
+        if last is not None and stats.elapsed - last < max(_LEAST_SECONDS, last / _SHARE):
+            return False
+        self._said[stats.target] = stats.elapsed
+        return True

@@ -32,6 +32,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gofuzzsec.syscalls.model import Origin
+from gofuzzsec.syscalls.table import words
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +81,11 @@ _ROOTS = ("runtime.goexit", "runtime.main")
 _SHARED_GOROUTINES = frozenset(
     {"context", "os/signal", "os/exec", "runtime/pprof", "runtime/trace", "time"}
 )
-_STANDARD_ROOTS = frozenset(
+_STANDARD_ROOTS = words(
     """archive bufio bytes cmp compress container context crypto database debug embed encoding
     errors expvar flag fmt go hash html image index internal io iter log maps math mime net os
     path plugin reflect regexp runtime slices sort strconv strings structs sync syscall testing
-    text time unicode unique unsafe vendor weak""".split()
+    text time unicode unique unsafe vendor weak"""
 )
 
 

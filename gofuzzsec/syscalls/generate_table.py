@@ -1,7 +1,7 @@
 """Writes ``numbers.json``: system call numbers and names of amd64 and arm64.
 
-Run with the ``unix`` folder of an unpacked ``golang.org/x/sys`` module, whose ``zsysnum_linux_*.go``
-files are generated from Linux's own headers::
+Run with the ``unix`` folder of an unpacked ``golang.org/x/sys`` module, whose
+``zsysnum_linux_*.go`` files are generated from Linux's own headers::
 
     go mod download -json golang.org/x/sys@v0.49.0     # prints "Dir"
     python -m gofuzzsec.syscalls.generate_table "$DIR/unix" > gofuzzsec/syscalls/numbers.json

@@ -79,6 +79,10 @@ class Precedents:
         """Whether all stacks of *sighting* so far were the target's."""
         return self._origins.get(sighting) == {Origin.TARGET}
 
+    def never_shown(self, sighting: Sighting) -> bool:
+        """Whether no stack of *sighting* has been seen yet."""
+        return not self._origins.get(sighting, set()) - {Origin.UNKNOWN}
+
     def _key(self, counts: Mapping[Sighting, int]) -> _Key:
         return frozenset(
             (sighting, counts[sighting] if self._harness_too(sighting) else 0)

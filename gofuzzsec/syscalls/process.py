@@ -104,7 +104,7 @@ def trace_process(
     found = shutil.which(argv[0], path=(env or os.environ).get("PATH"))
     if found is None:
         raise RecorderError(f"expected a program to record, found nothing to run at {argv[0]}")
-    binary = os.path.realpath(os.path.join(cwd, found))
+    binary = os.path.realpath(cwd / found)
     with tempfile.TemporaryDirectory(prefix="gofuzzsec-trace-") as scratch:
         job = _Job(
             argv=(binary, *argv[1:]),
@@ -153,9 +153,7 @@ def _run(
     observer = Observer(
         Places(job.symbols), job.binary, table.machine_arch(), bracketed=False, key_of=key_of
     )
-    command = strace_command(
-        job.strace, str(stream.path), stacks=key_of is not None, only=only
-    )
+    command = strace_command(job.strace, str(stream.path), stacks=key_of is not None, only=only)
     output = Kept(16 << 10)
     read, write = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(read, False)

@@ -20,6 +20,10 @@ What the two runs of an input may get wrong, and how that shows
     be replaced, and the input be run again in the fresh one, before that name is believed. A
     leftover that calls once only falls into one of two runs and so is not stable. Calls between
     inputs are reported with the next input, as not stable.
+
+    What a process does once (Go reads somaxconn at its first `Listen`) is in the first of the two
+    runs only. When such a call is new, the input is run once more in a fresh worker, and a call
+    that comes again there counts as seen twice.
 """
 
 from __future__ import annotations
@@ -37,15 +41,16 @@ from gofuzzsec.syscalls.precedents import (
 )
 from gofuzzsec.syscalls.sightings import OPEN_PLACES, Place, Sighting, Stack
 from gofuzzsec.syscalls.symbols import read_symbols
+from gofuzzsec.syscalls.table import words
 from gofuzzsec.syscalls.traced import TracedRun, TracedWorker
 from gofuzzsec.syscalls.tracer import available, find_strace
 from gofuzzsec.worker import WorkerSpec
 
 __all__ = ["StraceRecorder", "available"]
 
-RARELY_DELIBERATE = frozenset(
+RARELY_DELIBERATE = words(
     """brk clock_nanosleep epoll_pwait epoll_wait futex getpid gettid madvise mmap mprotect munmap
-    nanosleep rt_sigaction rt_sigprocmask rt_sigreturn sched_yield sigaltstack tgkill""".split()
+    nanosleep rt_sigaction rt_sigprocmask rt_sigreturn sched_yield sigaltstack tgkill"""
 )
 """Calls the runtime makes by the hundred, at the start or all the time; no stack is taken of them
 until one is seen that may be deliberate."""
@@ -76,6 +81,7 @@ class StraceRecorder:
         self._most_stacks = _MOST_STACKS
         self._precedents = Precedents()
         self._stray_names: set[str] = set()  # seen between inputs since the plain worker began
+        self._confirmed: set[Sighting] = set()  # looked for in a fresh process, found or not
 
     def record(self, data: bytes) -> Recording:
         """Run *data* (a marshalled corpus file) and report its system calls.
@@ -111,29 +117,46 @@ class StraceRecorder:
     def _run_plainly(self, data: bytes) -> tuple[TracedRun, ...]:
         """Two runs without stacks, or one that must not be repeated; again in a fresh worker when
         what was left behind by earlier inputs may be among their calls."""
+        fresh = self._plain.executed == 0
         runs = self._run_twice(data)
         names = {s.name for s in stable_counts(tuple(r.bracket.counts for r in runs)) if _may(s)}
-        if names & self._stray_names:
+        if not fresh and names & self._stray_names:
             left_over = [run.stray for run in runs]
-            self._plain.stop()
-            self._stray_names.clear()
+            self._stop_plain()
             runs = self._run_twice(data)
             for run, stray in zip(runs, left_over, strict=False):
                 for sighting, count in stray.counts.items():
                     run.stray.add(sighting, count)
+        if len(runs) == 2:
+            self._confirm(data, runs[0], runs[1])
         return runs
 
     def _run_twice(self, data: bytes) -> tuple[TracedRun, ...]:
-        first = self._plain.run(data)
-        self._note_strays(first)
-        if first.hopeless:
-            return (first,)
-        second = self._plain.run(data)
-        # Strays between the two runs are this input's own: no reason to doubt its calls.
-        return first, second
+        runs = [self._plain.run(data)]
+        if not runs[0].hopeless:
+            runs.append(self._plain.run(data))
+        for run in runs:
+            self._stray_names.update(s.name for s in run.stray.counts if _may(s))
+        return tuple(runs)
 
-    def _note_strays(self, run: TracedRun) -> None:
-        self._stray_names.update(s.name for s in run.stray.counts if _may(s))
+    def _confirm(self, data: bytes, first: TracedRun, second: TracedRun) -> None:
+        """Count for *second* what a fresh process shows again of the calls only *first* has."""
+        once = {
+            sighting
+            for sighting in first.bracket.counts.keys() - second.bracket.counts.keys()
+            if _may(sighting) and sighting.name not in self._stray_names
+        } - self._confirmed
+        if not once or first.problem or second.problem:
+            return
+        self._confirmed |= once
+        self._stop_plain()
+        fresh = self._plain.run(data).bracket.counts
+        for sighting in once & fresh.keys():
+            second.bracket.add(sighting, fresh[sighting])
+
+    def _stop_plain(self) -> None:
+        self._plain.stop()
+        self._stray_names.clear()
 
     def _stacks(self, data: bytes, stable: Mapping[Sighting, int]) -> Attributed:
         """Who made the calls of *data*, from a run with stacks; {} where that is of no use."""
@@ -146,15 +169,22 @@ class StraceRecorder:
         if worker is not None and calls <= self._most_stacks:
             self._demanded |= {s.name for s in wanted if s.name in RARELY_DELIBERATE}
             worker.leave_out((RARELY_DELIBERATE - self._demanded) | hot)
-            run = worker.run(data)
-            if run.hopeless:
-                self._most_stacks = max(100, calls // 2)
-            attributed = {
-                sighting: {Origin(key): found for key, found in by_key.items()}
-                for sighting, by_key in run.bracket.stacks.items()
-            }
+            attributed = self._run_stacked(worker, data, calls)
+            missing = wanted.keys() - attributed.keys()
+            if worker.executed > 1 and any(map(self._precedents.never_shown, missing)):
+                worker.stop()  # what a process does once, this one has done before
+                attributed = {**attributed, **self._run_stacked(worker, data, calls)}
         self._precedents.learn(stable, attributed)
         return attributed
+
+    def _run_stacked(self, worker: TracedWorker, data: bytes, calls: int) -> Attributed:
+        run = worker.run(data)
+        if run.hopeless:
+            self._most_stacks = max(100, calls // 2)
+        return {
+            sighting: {Origin(key): found for key, found in by_key.items()}
+            for sighting, by_key in run.bracket.stacks.items()
+        }
 
 
 def _key(stack: Stack) -> str:
@@ -164,4 +194,3 @@ def _key(stack: Stack) -> str:
 def _may(sighting: Sighting) -> bool:
     """Whether a leftover goroutine, and not the runtime, may have made it."""
     return sighting.place is not Place.RUNTIME
-

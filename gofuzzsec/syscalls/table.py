@@ -21,6 +21,11 @@ KERNEL_ARTEFACTS = frozenset({"restart_syscall", "uprobe", "uretprobe"})
 a probe. They say nothing about the program, but a filter must let them through."""
 
 
+def words(text: str) -> frozenset[str]:
+    """The words of *text*: long sets of names read better as text."""
+    return frozenset(text.split())
+
+
 @cache
 def _numbers(arch: str) -> dict[str, int]:
     if arch not in ARCHITECTURES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -24,11 +25,9 @@ def record_tests(go: Go, package: Package, binary: Path) -> Recording:
     (see `process`). The recording is incomplete when tests fail under the tracer, since what
     comes after a failure is not seen. Raises RecorderError when strace cannot be used.
     """
-    try:
+    # The fuzz binary is there, so the tests do build; what may fail is the cache or the disk.
+    with contextlib.suppress(BuildError, ToolchainError):
         binary = build_test_binary(go, package)
-    except (BuildError, ToolchainError):
-        # The fuzz binary is there, so the tests do build; what failed is the cache or the disk.
-        pass
     with tempfile.TemporaryDirectory(prefix="gofuzzsec-tests-") as tmp:
         done = trace_process(
             [

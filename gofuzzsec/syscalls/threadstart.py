@@ -5,7 +5,7 @@ that takes (clone3 and its neighbours in the parent, rseq and its neighbours in 
 inside the C library, where only a stack could tell them from C code under test. But a thread the
 runtime starts shows itself: its first call from Go code is the runtime's own, setting up its
 signal stack. Then the child's calls before that, and the calls around the clone in the parent,
-were the runtime's.
+were the runtime's, and so are the calls that end such a thread.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-_STARTING = frozenset(
-    """brk clone clone3 futex getrandom madvise mmap mprotect munmap prctl rseq rt_sigaction
-    rt_sigprocmask sched_getaffinity set_robust_list""".split()
+from gofuzzsec.syscalls.table import words
+
+_STARTING = words(
+    """brk clone clone3 exit futex getrandom madvise mmap mprotect munmap prctl rseq rt_sigaction
+    rt_sigprocmask sched_getaffinity set_robust_list"""
 )
-"""What pthread_create, the start of a thread and the allocator's first use in it call, in glibc
-and musl. A run of calls ends at any other."""
+"""What pthread_create, the start and the end of a thread, and the allocator's first use in it call,
+in glibc and musl. A run of calls ends at any other."""
 
 _LONGEST_RUN = 1024
 
@@ -45,6 +47,7 @@ class ThreadStarts(Generic[T]):
         self._runs: dict[int, _Run[T]] = {}
         self._births: dict[int, _Run[T]] = {}  # child -> its parent's run
         self._shown: set[int] = set()  # runtime threads whose parent's clone has not returned yet
+        self._runtimes: set[int] = set()  # threads the runtime started
 
     def from_library(self, tid: int, name: str, call: T) -> None:
         """Thread *tid* made *call* from inside a C library."""
@@ -56,6 +59,8 @@ class ThreadStarts(Generic[T]):
             self._credit(call)
         elif len(run.calls) < _LONGEST_RUN:
             run.calls.append(call)
+        if name == "exit" and tid in self._runtimes:
+            self._settle(run)
 
     def from_go(self, tid: int, by_runtime: bool) -> None:
         """Thread *tid* made a call from Go code, which ends its run."""
@@ -64,6 +69,7 @@ class ThreadStarts(Generic[T]):
             return
         parent = self._births.pop(tid, None)
         if parent is not None:
+            self._runtimes.add(tid)
             self._settle(run)
             self._settle(parent)
         elif run.calls:
@@ -77,6 +83,7 @@ class ThreadStarts(Generic[T]):
             return
         if child in self._shown:
             self._shown.discard(child)
+            self._runtimes.add(child)
             self._settle(self._births.pop(child))
             self._settle(run)
         else:
@@ -87,6 +94,7 @@ class ThreadStarts(Generic[T]):
         self._runs.pop(tid, None)
         self._births.pop(tid, None)
         self._shown.discard(tid)
+        self._runtimes.discard(tid)
 
     def _settle(self, run: _Run[T]) -> None:
         run.runtimes = True

@@ -70,6 +70,7 @@ class TracedWorker:
         self._arch = table.machine_arch()
         self._live: _Live | None = None
         self.left_out: frozenset[str] = frozenset()
+        self.executed = 0  # inputs since the worker's start
 
     def leave_out(self, names: Iterable[str]) -> None:
         """Calls not to trace from the next start on; a running worker with others is stopped."""
@@ -85,6 +86,7 @@ class TracedWorker:
         fit its memory.
         """
         live = self._running()
+        self.executed += 1
         stream, observer = live.stream, live.observer
         while stream.read(observer):
             pass
@@ -113,6 +115,7 @@ class TracedWorker:
     def stop(self) -> None:
         """End worker and tracer. Safe to call twice; the next `run` starts them again."""
         live, self._live = self._live, None
+        self.executed = 0
         if live is not None:
             live.worker.close()
             live.stream.close()
@@ -209,7 +212,7 @@ def _reading(stream: TraceStream, observer: Observer) -> Iterator[None]:
 def load_base(pid: int, binary: str) -> int | None:
     """What the position-independent *binary* was moved by in process *pid*, None if not found."""
     try:
-        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as maps:
+        with Path(f"/proc/{pid}/maps").open(encoding="utf-8", errors="replace") as maps:
             for line in maps:
                 fields = line.rstrip("\n").split(maxsplit=5)
                 if len(fields) == 6 and fields[5] == binary and int(fields[2], 16) == 0:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from gofuzzsec.errors import BuildError, ToolchainError
 from gofuzzsec.files import write_atomic
 from gofuzzsec.toolchain.cache import build_entry, made_cache_dir
+from gofuzzsec.toolchain.elf import ElfError, Image, read_build_info, read_program
 from gofuzzsec.toolchain.find import SLOW, go_env, go_environment, run_go
 from gofuzzsec.toolchain.fingerprint import ENVIRONMENT, fingerprint
 from gofuzzsec.toolchain.listing import list_targets
@@ -42,7 +44,12 @@ def build_fuzz_binary(
     def build(out: Path) -> dict[str, object]:
         _compile(go, package, plan, out)
         declared = fuzz_functions_of(package.dir, plan.tests)
-        return {**plan.record, "targets": list_targets(out, package.dir, declared)}
+        return {
+            **plan.record,
+            "targets": list_targets(out, package.dir, declared),
+            # A `toolchain` line in the package's go.mod may have brought in another Go than `go`.
+            "go_version": _built_by(out) or go.text,
+        }
 
     binary, record = build_entry(plan.key, plan.file, build)
     return FuzzBinary(
@@ -52,7 +59,7 @@ def build_fuzz_binary(
         package=package,
         targets=tuple(record["targets"]),
         cwd=package.dir,
-        go_version=go.text,
+        go_version=record["go_version"],
     )
 
 
@@ -99,11 +106,27 @@ def _plan(go: Go, package: Package, tags: str, options: list[str]) -> _Plan:
     record: dict[str, object] = {
         "import_path": package.import_path,
         "dir": str(package.dir),
-        "go_version": go.text,
         "command": ["go", *command],
     }
-    file = f"{PurePosixPath(package.import_path).name}.test"
+    file = f"{_short_name(package.import_path)}.test"
     return _Plan(seen.key, tuple(command), file, tuple(map(str, seen.tests)), record)
+
+
+def _short_name(import_path: str) -> str:
+    """What go would call the binary: the last element that is no major version."""
+    *before, last = PurePosixPath(import_path).parts
+    return before[-1] if before and re.fullmatch(r"v[0-9]+", last) else last
+
+
+def _built_by(binary: Path) -> str:
+    """The Go version that a binary names, "" when it names none."""
+    with binary.open("rb") as handle:
+        image = Image(handle.fileno())
+        try:
+            info = read_build_info(image, read_program(image))
+        except ElfError:
+            return ""
+    return info.version if info else ""
 
 
 def _compile(go: Go, package: Package, plan: _Plan, out: Path) -> None:

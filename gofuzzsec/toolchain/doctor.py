@@ -132,42 +132,39 @@ def _strace() -> Iterator[Check]:
         return
     try:
         version = run([path, "-V"], cwd=Path("/"), env=dict(os.environ), timeout=10)
-        text = version.output
-        with tempfile.TemporaryDirectory(prefix="gofuzzsec-") as scratch:
-            argv = [path, "-f", "-o", f"{scratch}/out", "/bin/sh", "-c", "exit 7"]
-            traced = run(argv, cwd=Path("/"), env=dict(os.environ), timeout=10)
+        permission = _tracing(path)
     except OSError as error:
         yield Check("strace", False, f"{path}: {error.strerror}", install, False)
         return
-    first = text.splitlines()[0] if text else "no version"
+    text = version.output or "no version"
     works = version.status == 0
-    yield Check("strace", works, f"{first} at {path}", "" if works else install, False)
-    ok = traced.status == 7
-    scope = _read("/proc/sys/kernel/yama/ptrace_scope")
-    rule = f"; yama ptrace_scope is {scope}" if scope else ""
-    said = traced.output.splitlines()
-    yield Check(
-        "tracing permission",
-        ok,
-        ("strace traces its child" if ok else f"{traced.ending}: {said[-1] if said else ''}")
-        + rule,
-        ""
-        if ok
-        else "allow ptrace: sysctl kernel.yama.ptrace_scope=1, or in a container "
-        "--cap-add SYS_PTRACE and a seccomp profile that has ptrace; or run with --capture off",
-        False,
-    )
+    found = f"{text.splitlines()[0]} at {path}"
+    yield Check("strace", works, found, "" if works else install, False)
+    yield permission
     unwinder = re.search(r"stack-trace=(\S+)", text)
-    yield Check(
-        "strace stacks",
-        unwinder is not None,
-        f"unwinds with {unwinder[1]}" if unwinder else "built without stack unwinding",
-        ""
-        if unwinder
-        else "install a strace built with libunwind or libdw: without stacks most calls stay "
-        "of unknown origin",
-        False,
+    found = f"unwinds with {unwinder[1]}" if unwinder else "built without stack unwinding"
+    advice = (
+        "install a strace built with libunwind or libdw: without stacks most calls stay of "
+        "unknown origin"
     )
+    yield Check("strace stacks", bool(unwinder), found, "" if unwinder else advice, False)
+
+
+def _tracing(strace: str) -> Check:
+    """Whether strace may really trace a child here. Raises OSError when it cannot be started."""
+    with tempfile.TemporaryDirectory(prefix="gofuzzsec-") as scratch:
+        argv = [strace, "-f", "-o", f"{scratch}/out", "/bin/sh", "-c", "exit 7"]
+        traced = run(argv, cwd=Path("/"), env=dict(os.environ), timeout=10)
+    ok = traced.status == 7
+    said = traced.output.splitlines() or [""]
+    found = "strace traces its child" if ok else f"{traced.ending}: {said[-1]}"
+    if scope := _read("/proc/sys/kernel/yama/ptrace_scope"):
+        found += f"; yama ptrace_scope is {scope}"
+    advice = (
+        "allow ptrace: sysctl kernel.yama.ptrace_scope=1, or in a container --cap-add SYS_PTRACE "
+        "and a seccomp profile that has ptrace; or run with --capture off"
+    )
+    return Check("tracing permission", ok, found, "" if ok else advice, False)
 
 
 def _seccomp() -> Check:

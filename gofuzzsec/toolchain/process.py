@@ -47,6 +47,10 @@ class Kept:
         """Bytes in the middle that were dropped."""
         return self._lost
 
+    def recent(self, size: int) -> bytes:
+        """The last *size* bytes, or what there is of them."""
+        return bytes((self._tail or self._head)[-size:])
+
     def data(self) -> bytes:
         gap = f"\n... {self._lost} bytes left out ...\n".encode() if self._lost else b""
         return bytes(self._head) + gap + bytes(self._tail)

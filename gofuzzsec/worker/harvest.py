@@ -14,6 +14,7 @@ the first request carries the zero value of the target's types.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 import tempfile
@@ -30,6 +31,9 @@ from gofuzzsec.toolchain.process import Child
 
 CATCHER = Path(__file__).with_name("seed_catcher.py")
 
+
+_FUZZING = re.compile(rb"^fuzz: elapsed: .*(?:now fuzzing with|execs: [1-9])", re.MULTILINE)
+"""What Go's coordinator prints once it has workers and has sent them all seeds."""
 
 _REFUSALS = (
     '"testdata/fuzz/',
@@ -61,7 +65,7 @@ def harvest_seeds(binary: Path, target: str, cwd: Path, timeout: float = 60.0) -
     if not is_fuzz_name(target):
         raise UsageError(f"expected the name of a fuzz target (FuzzXxx), found {target!r}")
     with _scratch() as scratch:
-        return _harvest(binary.absolute(), target, cwd, timeout, scratch)
+        return _harvest(binary.absolute(), target, cwd.absolute(), timeout, scratch)
 
 
 @contextmanager
@@ -131,12 +135,14 @@ def _follow(child: Child, events: int, target: str, timeout: float) -> None:
     """Return when the catcher has everything. Raises WorkerStartError when it never will."""
     deadline = time.monotonic() + timeout
     heard = b""
+    hello = False
     while True:
         left = deadline - time.monotonic()
         ready = child.step(left)
         if events in ready:
             heard += os.read(events, 1 << 16)
             *lines, heard = heard.split(b"\n")
+            hello = True
             if b"done" in lines or b"zero" in lines:
                 return
             for line in lines:
@@ -148,6 +154,12 @@ def _follow(child: Child, events: int, target: str, timeout: float) -> None:
             deadline = time.monotonic() + timeout
         elif child.exited or left <= 0:
             raise WorkerStartError(_why(child, target, timeout))
+        elif not hello and _FUZZING.search(child.stdout.recent(1 << 17)):
+            child.close()  # at once: a crash it finds would go into testdata
+            raise WorkerStartError(
+                f"expected {target} to start its workers as os.Args[0], found it fuzzing with "
+                "others; its TestMain must not replace the process by another one of itself"
+            )
 
 
 def _why(child: Child, target: str, timeout: float) -> str:

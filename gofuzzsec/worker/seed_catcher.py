@@ -9,8 +9,8 @@
     on 4, values are in the shared memory behind 5 (the length, 64-bit little-endian, at byte 8, the
     value from byte 40). Each value of a warm-up request becomes a file DIR/seeds/NNNNNNNN. The
     first request that is no warm-up is never answered. Lines written to the FIFO DIR/events tell
-    harvest.py what happened: ``seed``, ``done``, ``zero`` (there was no seed; DIR/zero has the zero
-    value that Go made up) or ``error TEXT``.
+    harvest.py what happened: ``hello``, ``seed``, ``done``, ``zero`` (there was no seed; DIR/zero
+    has the zero value that Go made up) or ``error TEXT``.
 
 A worker that fails, or exits in the middle of a request, would make the coordinator write a "crash"
 into the user's testdata. So after anything unexpected this program too just stops answering; if it
@@ -49,6 +49,7 @@ def catch(folder: Path) -> None:
     """Serve the coordinator until it goes away."""
     events = os.open(folder / "events", os.O_WRONLY)
     requests = os.fdopen(REQUESTS, "rb", buffering=CHUNK)
+    os.write(events, b"hello\n")
     try:
         serve(requests, events, folder)
     except BaseException as error:  # noqa: BLE001 (must not end: see the top)

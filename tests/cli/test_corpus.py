@@ -82,6 +82,14 @@ def test_check_holds_files_against_the_types_of_a_target(
     assert f"{other}: " in typed.stdout and f"{sound}: " not in typed.stdout
 
 
+def test_check_with_types_that_no_fuzz_test_has(run: Run, campaign: Path, tmp_path: Path) -> None:
+    with Store.create(campaign) as store:
+        store.set_types(store.target("FuzzParse").id, ("complex128",))
+    result = run("corpus", "check", "--campaign", str(campaign), "--target", "FuzzParse", ".")
+    assert result.exit_code == 3
+    assert "complex128" in result.stderr
+
+
 def test_check_without_paths_takes_the_testdata_of_the_campaign(
     run: Run, campaign: Path, tmp_path: Path
 ) -> None:

@@ -123,14 +123,14 @@ def test_output_that_the_encoding_lacks_is_escaped() -> None:
         "@click.group(cls=MainGroup)\n"
         "def group(): pass\n"
         "@group.command()\n"
-        "def work(): click.echo('\\u4e16')\n"
+        "def work(): click.echo('\\xe4 \\u4e16 \\udc80')\n"
         "group()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, "work"],
-        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
         capture_output=True,
         check=False,
         timeout=60,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"\\u4e16\n", b"")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"\xe4 \\u4e16 \\udc80\n", b"")

@@ -65,7 +65,7 @@ def test_types_that_do_not_fit_are_reported(tmp_path: Path) -> None:
 
 
 def test_broken_content_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(DATA[:-3])
+    (tmp_path / "x").write_bytes(DATA[:-2])
     assert "line 3: expected ')'" in problem_with(tmp_path / "x")
 
 
@@ -110,7 +110,7 @@ def test_write_names_the_file_by_its_content(tmp_path: Path) -> None:
     assert path == tmp_path / "new" / "folder" / file_name(DATA)
     assert path.read_bytes() == DATA
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
-    assert os.listdir(path.parent) == [path.name]
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_write_leaves_the_same_content_alone(tmp_path: Path) -> None:

@@ -32,10 +32,10 @@ class Bug:
 BUGS = {
     "shallow": Bug('echo "a\\', "index out of range [8] with length 8", "lex.go", 'echo "a\\""'),
     "behind the parse": Bug(
-        "repeat 20000\necho a\necho b\nend",
-        "slice bounds out of range [:-25536]",
+        "repeat 2\nrepeat 0\necho a\nend\nend",
+        "integer divide by zero",
         "parse.go",
-        "repeat 32\necho a\necho b\nend",
+        "repeat 2\nrepeat 0\necho a\nend\necho b\nend",
     ),
 }
 

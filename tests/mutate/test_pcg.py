@@ -72,6 +72,29 @@ def test_rejected_numbers_are_drawn_again() -> None:
     assert 150 < draws < 260
 
 
+def state_before(word: int) -> int:
+    """A state whose next number is *word*: the output function, undone from its top bit down."""
+    state = 0  # its top five bits turn the word by nothing
+    for bit in range(58, 26, -1):
+        state |= ((word >> bit - 27 & 1) ^ (state >> bit + 18 & 1)) << bit
+    return state
+
+
+def test_the_first_number_above_the_threshold_is_taken() -> None:
+    """For this bound 2^31 - 1 low words are too many; the last number's is exactly that."""
+    bound = 2**31 + 1
+    largest, one_less = Pcg(state_before(2**32 - 1), 1), Pcg(state_before(2**32 - 3), 1)
+    twin = Pcg(largest.state, 1)
+    assert twin.uint32() == 2**32 - 1
+    assert largest.intn(bound) == 2**31
+    assert largest.state == twin.state
+    state = one_less.state
+    one_less.intn(bound)
+    twin = Pcg(state, 1)
+    twin.uint32()
+    assert one_less.state != twin.state
+
+
 @pytest.mark.parametrize("bound", [-1, 2**32])
 def test_bounds_beyond_32_bits_are_refused(bound: int) -> None:
     with pytest.raises(ValueError, match="expected a bound of 32 bits"):

@@ -45,6 +45,7 @@ def test_a_fuzz_binary_and_its_record(go: Go, tree: WriteTree, snapshot: Snapsho
     binary = build(go, root)
     assert binary.targets == ("FuzzM", "FuzzExternal")
     assert binary.path == cache_dir() / "binaries" / binary.key / "m.test"
+    assert build_module._short_name("example.org/m/v2") == "m"
     assert (binary.import_path, binary.cwd, binary.go_version) == ("example.org/m", root, go.text)
     assert binary.package is not None
     record = json.loads((binary.path.parent / "record.json").read_text())

@@ -45,6 +45,7 @@ def test_kept_holds_both_ends(chunks: list[bytes], limit: int) -> None:
     half = limit // 2
     if len(whole) <= 2 * half:
         assert kept.data() == whole
+        assert whole.endswith(kept.recent(5))
         assert kept.lost == 0
     else:
         assert kept.lost == len(whole) - 2 * half

@@ -35,12 +35,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
 
 func TestMain(m *testing.M) {
 	fmt.Println("set up")
+	if os.Getenv("REPLACE") != "" {
+		os.Unsetenv("REPLACE")
+		path, _ := os.Executable()
+		syscall.Exec(path, append([]string{path}, os.Args[1:]...), os.Environ())
+	}
 	os.Exit(m.Run())
 }
 
@@ -312,6 +318,16 @@ def test_children_and_temporary_files_of_the_set_up_go(
 
 def test_set_up_that_runs_its_own_binary(take: Callable[..., Harvest]) -> None:
     assert take("FuzzItself").seeds == (HEAD + b"bool(true)\n",)
+
+
+@pytest.mark.parametrize("target", ["FuzzTypes", "FuzzUnseeded"])
+def test_binary_that_replaces_itself(
+    take: Callable[..., Harvest], monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    """Its argv[0] is lost, so it would fuzz in earnest, in the user's folder."""
+    monkeypatch.setenv("REPLACE", "1")
+    with pytest.raises(WorkerStartError, match="found it fuzzing with others"):
+        take(target)
 
 
 def test_several_at_once(take: Callable[..., Harvest]) -> None:

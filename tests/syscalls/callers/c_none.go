@@ -1,0 +1,6 @@
+//go:build !cgo
+
+package callers
+
+// InC needs cgo.
+func InC() {}
