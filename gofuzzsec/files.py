@@ -20,8 +20,9 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
             handle.write(data)
             handle.flush()
             os.fsync(handle.fileno())
-        os.chmod(name, mode)
-        os.replace(name, path)
+        written = Path(name)
+        written.chmod(mode)
+        written.replace(path)
     except BaseException:
-        os.unlink(name)
+        Path(name).unlink(missing_ok=True)
         raise

@@ -32,6 +32,14 @@ def target_option(command: _F) -> _F:
     return click.option("--target", metavar="NAME", help=text)(command)
 
 
+def build_options(command: _F) -> _F:
+    """``--tags``, ``--race`` and ``--go`` of commands that may build a target again."""
+    tags = click.option("--tags", metavar="LIST", default="", help="Build tags, as given to fuzz.")
+    race = click.option("--race", is_flag=True, help="Build with the race detector, as in fuzz.")
+    go = click.option("--go", metavar="PATH", help="The go command, as given to fuzz.")
+    return tags(race(go(command)))
+
+
 def json_option(command: _F) -> _F:
     """``--json`` of commands that list things."""
     text = "Print JSON lines, one object each (docs/json.md)."

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gofuzzsec.cli.common import (
+    build_options,
     campaign_option,
     chosen,
     full_name,
@@ -16,6 +17,7 @@ from gofuzzsec.cli.common import (
     target_option,
 )
 from gofuzzsec.coordinator.corpus_ops import minimise
+from gofuzzsec.coordinator.rebuild import BuildChoice
 from gofuzzsec.corpus.check import check_path
 from gofuzzsec.corpus.directory import CorpusProblem
 from gofuzzsec.corpus.values import GoType
@@ -141,11 +143,14 @@ def export(campaign: Path | None, target: str | None, destination: str) -> None:
 @corpus.command()
 @campaign_option
 @target_option
-def minimize(campaign: Path | None, target: str | None) -> None:
+@build_options
+def minimize(
+    campaign: Path | None, target: str | None, tags: str, race: bool, go: str | None
+) -> None:
     """Keep a smallest set of inputs with the same coverage and the same system calls."""
     with read_store(campaign) as store:
         names = [full_name(each) for each in chosen(store, target)]
     with Store.create(here(campaign)) as store:
         for name in names:
-            result = minimise(store, store.target(name))
+            result = minimise(store, store.target(name), BuildChoice(tags, race, go))
             click.echo(f"{clean(name)}: {result.before} inputs before, {result.after} after")

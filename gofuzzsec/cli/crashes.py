@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from gofuzzsec.cli.common import campaign_option, chosen, json_option, read_store, target_option
+from gofuzzsec.cli.common import (
+    build_options,
+    campaign_option,
+    chosen,
+    json_option,
+    read_store,
+    target_option,
+)
+from gofuzzsec.coordinator.rebuild import BuildChoice
 from gofuzzsec.coordinator.replay import replay_crash
 from gofuzzsec.errors import EXIT_CRASHES, EXIT_OK
 from gofuzzsec.report.campaign import crash_details, crashes_table
@@ -48,13 +56,15 @@ def show(campaign: Path | None, crash: str) -> None:
 @crashes.command()
 @campaign_option
 @click.argument("crash", metavar="HASH")
-def replay(campaign: Path | None, crash: str) -> None:
+@build_options
+def replay(campaign: Path | None, crash: str, tags: str, race: bool, go: str | None) -> None:
     """Run a crash's input once in a fresh worker and say whether the same crash happens.
 
     Exit status: 0 it does not crash any more, or in another way; 1 the same crash happens; 3 there
     is no worker to be had: the build fails, or the target does before f.Fuzz.
     """
     with read_store(campaign) as store:
-        result = replay_crash(store, store.crash(crash), PlainView(sys.stdout).emit)
+        choice = BuildChoice(tags, race, go)
+        result = replay_crash(store, store.crash(crash), PlainView(sys.stdout).emit, choice)
     click.echo(clean_block(result.text).rstrip())
     click.get_current_context().exit(EXIT_CRASHES if result.same else EXIT_OK)

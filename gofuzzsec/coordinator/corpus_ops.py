@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gofuzzsec.coordinator.rebuild import binary_of
+from gofuzzsec.coordinator.rebuild import DEFAULT_BUILD, BuildChoice, binary_of
 from gofuzzsec.corpus.minset import smallest_set
 from gofuzzsec.coverage import Features, as_array, features, pack, unpack
 from gofuzzsec.store import InputRow, Store, TargetRow
@@ -23,7 +23,9 @@ class MinimiseResult:
     after: int
 
 
-def minimise(store: Store, target: TargetRow) -> MinimiseResult:
+def minimise(
+    store: Store, target: TargetRow, choice: BuildChoice = DEFAULT_BUILD
+) -> MinimiseResult:
     """Drop inputs of *target* until the rest just keeps all coverage and all system calls.
 
     Inputs measured with an older build are measured again first. An input whose system calls are
@@ -31,7 +33,7 @@ def minimise(store: Store, target: TargetRow) -> MinimiseResult:
     Raises what `binary_of` raises when inputs have to be measured again.
     """
     rows = list(store.inputs(target.id))
-    found = _coverage(store, target, rows)
+    found = _coverage(store, target, rows, choice)
     rows = [row for row in rows if row.id in found]
     names: dict[str, int] = {}
     recorded_any = any(row.recorded for row in rows)
@@ -54,20 +56,24 @@ def minimise(store: Store, target: TargetRow) -> MinimiseResult:
     return MinimiseResult(before=len(rows), after=len(keep))
 
 
-def _coverage(store: Store, target: TargetRow, rows: list[InputRow]) -> dict[int, Features]:
+def _coverage(
+    store: Store, target: TargetRow, rows: list[InputRow], choice: BuildChoice
+) -> dict[int, Features]:
     """Features of every input, all of one build: the one most recently used."""
     builds = store.builds(target.id)
     newest = max(builds, key=lambda build: build.used_at).key if builds else ""
     stale = [row for row in rows if row.build_key != newest]
     found = {row.id: unpack(row.coverage) for row in rows if row.build_key == newest}
     if stale:
-        found = _measure_all(store, target, rows)
+        found = _measure_all(store, target, rows, choice)
     return found
 
 
-def _measure_all(store: Store, target: TargetRow, rows: list[InputRow]) -> dict[int, Features]:
+def _measure_all(
+    store: Store, target: TargetRow, rows: list[InputRow], choice: BuildChoice
+) -> dict[int, Features]:
     """Run every input once in a worker. One that fails keeps no features, so it is left alone."""
-    binary = binary_of(target)
+    binary = binary_of(target, choice)
     spec = WorkerSpec(binary=binary.path, target=target.name, cwd=binary.cwd)
     found: dict[int, Features] = {}
     with tempfile.TemporaryDirectory(prefix="gofuzzsec-") as scratch:

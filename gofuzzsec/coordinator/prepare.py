@@ -16,8 +16,9 @@ from gofuzzsec.coordinator.seeds import gather
 from gofuzzsec.coordinator.state import CampaignOptions, State
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.store import Store, TargetRow
-from gofuzzsec.syscalls import baseline, strace, tests_run
-from gofuzzsec.syscalls.model import Recording
+from gofuzzsec.syscalls import Recording, strace
+from gofuzzsec.syscalls.baseline import runtime_baseline
+from gofuzzsec.syscalls.tests_run import record_tests
 from gofuzzsec.toolchain import go_fuzz_cache
 from gofuzzsec.toolchain.model import FuzzBinary, Go
 from gofuzzsec.worker import WorkerSpec
@@ -161,12 +162,12 @@ def _processes(shared: Preparation, target: TargetRow, binary: FuzzBinary) -> li
         return []
     tasks = []
     if "baseline" not in have:
-        once = shared.processes.setdefault("baseline", Once(lambda: baseline.runtime_baseline(go)))
+        once = shared.processes.setdefault("baseline", Once(lambda: runtime_baseline(go)))
         tasks.append(ProcessTask("baseline", once))
     if "tests" not in have and package is not None:
         once = shared.processes.setdefault(
             f"tests of {package.import_path}",
-            Once(lambda: tests_run.record_tests(go, package, binary.path)),
+            Once(lambda: record_tests(go, package, binary.path)),
         )
         tasks.append(ProcessTask("tests", once))
     return tasks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from gofuzzsec.store import TargetRow
@@ -9,7 +10,19 @@ from gofuzzsec.toolchain import build_fuzz_binary, find_go, list_packages, open_
 from gofuzzsec.toolchain.model import FuzzBinary
 
 
-def binary_of(target: TargetRow) -> FuzzBinary:
+@dataclass(frozen=True, slots=True)
+class BuildChoice:
+    """How to build, as the campaign was told: ``go`` is the command's path, None to look for it."""
+
+    tags: str = ""
+    race: bool = False
+    go: str | None = None
+
+
+DEFAULT_BUILD = BuildChoice()
+
+
+def binary_of(target: TargetRow, choice: BuildChoice) -> FuzzBinary:
     """Open or build the fuzz binary of *target*, from the source as it is now.
 
     Raises ToolchainError, BuildError or UsageError when it is not to be had any more.
@@ -17,6 +30,7 @@ def binary_of(target: TargetRow) -> FuzzBinary:
     folder = Path(target.package_dir)
     if target.binary:
         return open_binary(Path(target.binary), folder)
-    go = find_go(cwd=folder)
-    (package,) = list_packages(go, ["."], folder)
-    return build_fuzz_binary(go, package)
+    go = find_go(choice.go, folder)
+    pattern = target.import_path if target.external else "."
+    (package,) = list_packages(go, [pattern], folder, tags=choice.tags)
+    return build_fuzz_binary(go, package, tags=choice.tags, race=choice.race)

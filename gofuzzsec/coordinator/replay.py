@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gofuzzsec.coordinator.blame import blame
 from gofuzzsec.coordinator.events import Event, Note
-from gofuzzsec.coordinator.rebuild import binary_of
+from gofuzzsec.coordinator.rebuild import DEFAULT_BUILD, BuildChoice, binary_of
 from gofuzzsec.store import CrashRow, Store
 from gofuzzsec.worker import Outcome, Run, Worker, WorkerSpec
 from gofuzzsec.worker.protocol import BLAMES_INPUT
@@ -23,13 +23,18 @@ class Replay:
     same: bool
 
 
-def replay_crash(store: Store, crash: CrashRow, emit: Callable[[Event], None]) -> Replay:
+def replay_crash(
+    store: Store,
+    crash: CrashRow,
+    emit: Callable[[Event], None],
+    choice: BuildChoice = DEFAULT_BUILD,
+) -> Replay:
     """Run the input of *crash* in a fresh worker, built from the source as it is now.
 
     Raises WorkerStartError, and what `binary_of` raises.
     """
     target = store.target(crash.target)
-    binary = binary_of(target)
+    binary = binary_of(target, choice)
     emit(Note("info", f"running {crash.hash} in {binary.import_path}.{target.name}"))
     with tempfile.TemporaryDirectory(prefix="gofuzzsec-") as scratch:
         spec = WorkerSpec(binary=binary.path, target=target.name, cwd=binary.cwd)

@@ -25,9 +25,10 @@ class Store(Targets, Inputs, Evidence, Crashes, Statistics):
         """Open the campaign in *directory* for writing, or begin one there.
 
         A new directory of ours gets a ``.gitignore`` that hides it. The database is checked from
-        end to end first (about a second a gigabyte). Raises StoreError when another process
-        writes to it (named by its pid), when it is damaged, of a newer version or no campaign
-        database at all (the file then stays as it is), and when the directory cannot be written.
+        end to end first (half a second for tens of thousands of inputs). Raises StoreError when
+        another process writes to it (named by its pid), when it is damaged, of a newer version or
+        no campaign database at all (the file then stays as it is), and when the directory cannot
+        be written.
         """
         path, connection, lock = open_for_writing(directory)
         return cls(path, connection, lock)

@@ -17,8 +17,15 @@ from gofuzzsec.report.campaign import (
     input_cells,
     inputs_table,
 )
-from gofuzzsec.report.evidence import calls_table, calls_with_stacks, headline
-from gofuzzsec.store.model import CrashRow, InputRow
+from gofuzzsec.report.evidence import (
+    calls_table,
+    calls_with_stacks,
+    headline,
+    profile_reasons,
+    profile_summary,
+)
+from gofuzzsec.seccomp import build_profile
+from gofuzzsec.store.model import CrashRow, InputRow, SyscallRow
 from gofuzzsec.syscalls.compare import CallSummary, Comparison
 from gofuzzsec.toolchain.doctor import Check
 
@@ -158,3 +165,27 @@ def test_checks_say_what_to_do_only_where_something_is_missing() -> None:
         "strace missing not found apt-get install strace",
         "cache MISSING read-only set GOFUZZSEC_CACHE",
     ]
+
+
+def test_a_profile_is_summed_up_by_who_needs_its_calls() -> None:
+    def row(name: str, source: str, origin: str) -> SyscallRow:
+        return SyscallRow(name, origin, source, "", 1.0, 1, 1, False, ())
+
+    rows = [
+        row("bind", "fuzz", "target"),
+        row("bind", "seeds", "unknown"),
+        row("futex", "fuzz", "runtime"),
+        row("pipe2", "fuzz", "harness"),
+    ]
+    profile = build_profile(rows, baseline=["futex"], oci=["execve"], arch="amd64")
+    lines = profile_summary(profile, rows, ["futex"]).splitlines()
+    assert lines[0].startswith("seccomp profile for amd64: ")
+    assert [" ".join(line.split()) for line in lines[1:5]] == [
+        "hand-written tests: 0",
+        "seeds: 1",
+        "fuzzing: 2",
+        "Go runtime baseline: 1",
+    ]
+    assert lines[-2:] == ["left out, because only the test harness made them:", "  pipe2"]
+    reasons = profile_reasons(profile).splitlines()
+    assert [line.split(":")[0] for line in reasons] == list(profile.names)

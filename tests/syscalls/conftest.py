@@ -51,9 +51,7 @@ def origins(recording: Recording, name: str, *, stable: bool = True) -> set[Orig
 
 
 @pytest.fixture(scope="module")
-def record(
-    callers_spec: WorkerSpec, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Record]:
+def record(callers_spec: WorkerSpec, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
     """Record an input of FuzzCalls by its words, in one recorder for the test file."""
     require_strace(stacks=True)
     recorder = StraceRecorder(callers_spec, tmp_path_factory.mktemp("recorder") / "scratch")

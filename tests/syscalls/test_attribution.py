@@ -93,7 +93,10 @@ CASES = {
         f"{SYS} os.Getwd testing.(*F).Fuzz.func1.1 testing.tRunner runtime.goexit",
         Origin.HARNESS,
     ),
-    "scheduler": ("runtime.futex.abi0 runtime.notesleep runtime.stopm runtime.mcall", Origin.RUNTIME),
+    "scheduler": (
+        "runtime.futex.abi0 runtime.notesleep runtime.stopm runtime.mcall",
+        Origin.RUNTIME,
+    ),
     "system monitor": ("runtime.usleep.abi0 runtime.sysmon runtime.mstart1", Origin.RUNTIME),
     "heap growth under the user": (
         f"runtime.mmap runtime.sysMap runtime.(*mheap).grow runtime.mallocgc {USER} {FUZZ}",

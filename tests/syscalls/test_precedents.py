@@ -13,7 +13,7 @@ STACK: Stack = (StackFrame("example.org/m.F", go=True),)
 
 
 def by(*origins: Origin, count: int = 1) -> dict[Origin, tuple[int, Stack]]:
-    return {origin: (count, STACK) for origin in origins}
+    return dict.fromkeys(origins, (count, STACK))
 
 
 def test_runtime_and_children_never_need_stacks() -> None:

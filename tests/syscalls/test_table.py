@@ -60,9 +60,7 @@ def test_names_listed_elsewhere_exist() -> None:
     assert table.names("amd64") >= table.KERNEL_ARTEFACTS
 
 
-def test_generator_reads_go_constants(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_generator_reads_go_constants(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "sys@v1.2.3" / "unix"
     folder.mkdir(parents=True)
     text = "const (\n\tSYS_WRITE = 64\n\tSYS_READ  = 63\n\tSYS_ARCH_SPECIFIC_SYSCALL = 244\n)\n"

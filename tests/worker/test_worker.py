@@ -208,7 +208,8 @@ sys.stdin.read()
 
 
 def test_a_worker_dies_with_its_coordinator(targets: FuzzBinary, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _ORPHAN, targets.path, targets.cwd, tmp_path / "worker"]
+    places = map(str, (targets.path, targets.cwd, tmp_path / "worker"))
+    command = [sys.executable, "-c", _ORPHAN, *places]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())

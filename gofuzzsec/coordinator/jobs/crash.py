@@ -82,12 +82,13 @@ def _report(
 ) -> None:
     path = write_entry(Path(state.options.crash_dir), data)
     name = file_name(data)
+    summary = blame(outcome).summary  # of the input as written, whose numbers may differ
     _, new = state.store.add_crash(
         state.target.id,
         hash=name,
         kind=found.kind,
         key=found.key,
-        summary=found.summary,
+        summary=summary,
         output=outcome.message,
         data=data,
         original=original,
@@ -97,4 +98,4 @@ def _report(
     if new:
         state.new_crashes += 1
         rerun = state.options.rerun.format(hash=name)
-        state.emit(CrashFound(state.label, found.kind, found.summary, str(path), rerun, reproduced))
+        state.emit(CrashFound(state.label, found.kind, summary, str(path), rerun, reproduced))
