@@ -175,9 +175,9 @@ def _run(
         stream.close()
     observer.flush()
     bracket = observer.take()
-    if not bracket.counts:
+    if not observer.started:
         raise RecorderError(
-            f"expected a trace of {job.argv[0]}, found none; it printed:\n{output.text()}"
+            f"expected {job.argv[0]} to run under strace, found:\n{output.text() or 'no trace'}"
         )
     return bracket, process.returncode if in_time else None, output.text()
 

@@ -190,6 +190,11 @@ class Observer:
         self._go_began = False
 
     @property
+    def started(self) -> bool:
+        """True once the traced program's exec has succeeded."""
+        return self._execs > 0
+
+    @property
     def is_open(self) -> bool:
         """True inside a bracket."""
         return self.opened > self.closed

@@ -129,7 +129,7 @@ CASES = {
         Origin.TARGET,
     ),
     "C called by Go": (
-        f"<mknodat> <make> runtime.asmcgocall.abi0 runtime.cgocall example.org/m._Cfunc_make {USER}",
+        f"<mknodat> <f> runtime.asmcgocall.abi0 runtime.cgocall example.org/m._Cfunc_f {USER}",
         Origin.TARGET,
     ),
     "C called by Go, stack cut at the switch": (

@@ -147,15 +147,15 @@ def test_a_child_left_behind_is_no_other_inputs(callers_spec: WorkerSpec, tmp_pa
     assert late == {TARGET}
 
 
-def test_tens_of_thousands_of_calls(callers_spec: WorkerSpec, tmp_path: Path) -> None:
-    """Too many for stacks: counted all the same, and honestly of unknown maker."""
+def test_more_calls_than_stacks_could_be_read_of(callers_spec: WorkerSpec, tmp_path: Path) -> None:
+    """Counted all the same, and honestly of unknown maker."""
     require_strace(stacks=True)
     recorder = StraceRecorder(callers_spec, tmp_path / "scratch")
     try:
         recording = recorder.record(entry("many"))
         assert recording.complete, recording.problem
         (use,) = (use for use in recording.uses if use.name == "mkdirat")
-        assert (use.count, use.origin) == (30_000, UNKNOWN)
+        assert (use.count, use.origin) == (12_000, UNKNOWN)
         # Once the maker is known from an input with few, the hot call needs no stacks.
         assert origins(recorder.record(entry("mkdir")), "mkdirat") == {TARGET}
     finally:
@@ -193,7 +193,7 @@ def test_a_tracer_ended_from_outside_costs_one_recording(
         assert recording.behaviour() == {"mkdirat"}
     finally:
         recorder.close()
-    assert tracers(tmp_path) == []
+    assert_gone(tmp_path)
 
 
 def tracers(folder: Path) -> list[int]:
@@ -221,12 +221,21 @@ def users(folder: Path) -> list[int]:
     return found
 
 
+def assert_gone(folder: Path) -> None:
+    """No process with *folder* in its command line is left, or will be in a moment."""
+    deadline = time.monotonic() + 20
+    while users(folder) and time.monotonic() < deadline:
+        os.sched_yield()
+    assert users(folder) == []
+
+
 OWNER = """
 import sys
 from pathlib import Path
 from gofuzzsec.syscalls.strace import StraceRecorder
 from gofuzzsec.worker import WorkerSpec
-recorder = StraceRecorder(WorkerSpec(Path(sys.argv[1]), "FuzzCalls", Path(sys.argv[2])), Path(sys.argv[3]))
+spec = WorkerSpec(Path(sys.argv[1]), "FuzzCalls", Path(sys.argv[2]))
+recorder = StraceRecorder(spec, Path(sys.argv[3]))
 recorder.record(Path(sys.argv[4]).read_bytes())
 print("recorded", flush=True)
 sys.stdin.read()
@@ -248,10 +257,7 @@ def test_nothing_survives_the_owners_sudden_death(callers_spec: WorkerSpec, tmp_
         assert owner.stdout.readline() == b"recorded\n"
         assert len(users(scratch)) > 2  # two workers, two tracers, the owner
         owner.kill()
-    deadline = time.monotonic() + 20
-    while users(scratch) and time.monotonic() < deadline:
-        os.sched_yield()
-    assert users(scratch) == []
+    assert_gone(scratch)
 
 
 def test_missing_strace_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

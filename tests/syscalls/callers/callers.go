@@ -35,7 +35,7 @@ var Calls = map[string]func(){
 	"unknown": func() { _, _, _ = syscall.Syscall(999, 0, 0, 0) },
 	"newer":   func() { _, _, _ = syscall.Syscall(451, 0, 0, 0) }, // cachestat, since Linux 6.5
 	"many": func() {
-		for i := 0; i < 30_000; i++ {
+		for i := 0; i < 12_000; i++ {
 			Mkdir()
 		}
 	},
