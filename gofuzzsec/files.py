@@ -40,12 +40,15 @@ def _link_new(path: Path, data: bytes, mode: int) -> bool:
         fd = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     except OSError:
         return False  # no O_TMPFILE here; any other trouble shows on the other way, too
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _fill(fd, data, mode)
-        os.link(f"/proc/self/fd/{fd}", path, follow_symlinks=True)
+        # With a folder given Python calls linkat, which alone follows the link in /proc.
+        os.link(f"/proc/self/fd/{fd}", path.name, dst_dir_fd=folder, follow_symlinks=True)
     except (FileExistsError, FileNotFoundError):
         return False  # somebody else was faster, or there is no /proc
     finally:
+        os.close(folder)
         os.close(fd)
     return True
 
