@@ -53,7 +53,8 @@ class Capture:
         self._make_recorder = make_recorder
         self._tasks: queue.SimpleQueue[CaptureTask | ProcessTask | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[CaptureResult] = queue.SimpleQueue()
-        self._pending = 0  # coordinator thread only
+        self._pending = 0  # this and the next: coordinator thread only
+        self._pending_inputs = 0
         self._stopping = threading.Event()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
@@ -61,12 +62,18 @@ class Capture:
 
     def submit(self, task: CaptureTask | ProcessTask) -> None:
         self._pending += 1
+        self._pending_inputs += _is_kept(task)
         self._tasks.put(task)
 
     @property
     def pending(self) -> int:
         """Tasks whose result has not been taken yet."""
         return self._pending
+
+    @property
+    def pending_inputs(self) -> int:
+        """Those of `pending` that are kept inputs, not probes or processes."""
+        return self._pending_inputs
 
     def fileno(self) -> int:
         """Readable when `results` has something."""
@@ -82,6 +89,7 @@ class Capture:
         while not self._results.empty():
             found.append(self._results.get())
         self._pending -= len(found)
+        self._pending_inputs -= sum(_is_kept(result.task) for result in found)
         return found
 
     def stop(self) -> None:
@@ -110,6 +118,10 @@ class Capture:
             return self._make_recorder()
         except GofuzzsecError as error:
             return _Broken(str(error))
+
+
+def _is_kept(task: CaptureTask | ProcessTask) -> bool:
+    return isinstance(task, CaptureTask) and task.input_id is not None
 
 
 class _Broken:

@@ -43,7 +43,8 @@ class EvidenceDesk:
     @property
     def unrecorded(self) -> int:
         """Kept inputs whose calls are still to be recorded by this run."""
-        return self._state.capture.pending if self._state.capture is not None else 0
+        capture = self._state.capture
+        return capture.pending_inputs if capture is not None else 0
 
     def filenos(self) -> list[int]:
         """Descriptors that become readable when `collect` has something to do."""

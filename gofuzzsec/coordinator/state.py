@@ -21,7 +21,7 @@ from gofuzzsec.toolchain.model import FuzzBinary
 from gofuzzsec.worker import Outcome
 from gofuzzsec.worker.protocol import CHAINED_MUTATIONS
 
-_KEPT_MINIMISE_SHARE = 0.10  # of the workers' time; crashes have a budget of their own
+_KEPT_MINIMISE_SHARE = 0.05  # of the workers' time; crashes have a budget of their own
 _KEPT_MINIMISE_START = 1.0  # seconds available before any time has passed
 
 
@@ -106,6 +106,10 @@ class State:
         """Seconds that minimising kept inputs may take now."""
         earned = _KEPT_MINIMISE_START + _KEPT_MINIMISE_SHARE * self.counts.worker_seconds
         return max(earned - self.counts.minimise_seconds, 0.0)
+
+    def execution_seconds(self) -> float:
+        """What one execution takes of a worker's time on average, bookkeeping included."""
+        return self.counts.worker_seconds / max(self.counts.executions, 1)
 
     def admit(self, row: InputRow, found: Features) -> Entry:
         """Take a stored input into the pool."""

@@ -17,7 +17,9 @@ from gofuzzsec.coverage import Bytes, as_array, features, pack
 from gofuzzsec.worker import Minimise, Outcome, Run, Verdict
 from gofuzzsec.worker.protocol import BLAMES_INPUT
 
-_MOST_SECONDS = 0.5  # an input; a guess that lets 60 KB be halved a dozen times at 100 runs/s
+# For one input; guesses that let 60 KB be halved a dozen times at 100 runs/s, and a small input
+# have each of its bytes tried a few times. Go's minimiser goes on to try every range of bytes.
+_MOST_SECONDS, _LEAST_SECONDS, _MOST_EXECUTIONS = 0.5, 0.02, 1000
 _COARSE_SIZE = 1024  # bytes of argument from which our block passes go before Go's bytewise ones
 _SMALLEST = 2  # bytes: nothing to gain below
 
@@ -30,7 +32,8 @@ def minimise_kept(state: State, entry: Entry, need: Bytes) -> Talk[Entry]:
     """
     values = values_of(entry.data)
     longest = max((len(v.raw) for v in values if isinstance(v.raw, bytes)), default=0)
-    seconds = min(state.minimise_allowance(), _MOST_SECONDS)
+    wanted = max(_MOST_EXECUTIONS * state.execution_seconds(), _LEAST_SECONDS)
+    seconds = min(state.minimise_allowance(), wanted, _MOST_SECONDS)
     # Not worth a request when it could hardly make one attempt in the time.
     if longest < _SMALLEST or seconds < 4e-9 * entry.exec_ns or state.closing:
         return entry
