@@ -1,6 +1,6 @@
 """Compare gofuzzsec with `go test -fuzz` on the same stock binaries; see bench/README.md.
 
-    python -m bench.compare [--seconds 60] [--runs 3] [--workers 2] [--targets encoding/json ...]
+python -m bench.compare [--seconds 60] [--runs 3] [--workers 2] [--targets encoding/json ...]
 """
 
 from __future__ import annotations
@@ -179,30 +179,54 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run everything, print as it comes, write JSON after every target."""
+    """Run everything, print as it comes, write JSON after every pair.
+
+    All targets once, then all again: what is there when the time is up is spread evenly.
+    """
     args, go = options(argv), toolchain.find_go()
     facts = machine(go) | {name: getattr(args, name) for name in ("seconds", "runs", "workers")}
     path = RESULTS / f"{str(facts['date']).replace(':', '')[:17]}-{go.text}.json"
-    results: dict[str, dict[str, float]] = {}
     runs: dict[str, list[dict[str, Row]]] = {}
-    for case in cases(go, args.targets, args.seconds, args.workers):
-        harvest = harvest_seeds(case.binary.path, case.target, case.binary.cwd)
-        pairs = runs[case.name] = []
-        for number in range(args.runs):
-            pairs.append(compare_once(case, harvest.seeds, native_first=number % 2 == 0))
+    failed: list[str] = []
+    every = list(cases(go, args.targets, args.seconds, args.workers))
+    for number in range(args.runs):
+        for case in every:
+            harvest = harvest_seeds(case.binary.path, case.target, case.binary.cwd)
+            try:
+                pair = compare_once(case, harvest.seeds, native_first=number % 2 == 0)
+            except BenchError as error:
+                failed.append(f"{case.name}, run {number + 1}: {error}")
+                print(failed[-1], flush=True)
+                continue
+            runs.setdefault(case.name, []).append(pair)
             print(f"{case.name}: run {number + 1} of {args.runs} done", flush=True)
-        results[case.name] = medians(pairs, args.workers)
-        report = {
-            "machine": facts, "summary": summary(list(results.values())), "medians": results,
-            "runs": {name: [{side: asdict(row) for side, row in pair.items()} for pair in some]
-                     for name, some in runs.items()},
-        }  # fmt: skip
-        write_atomic(path, json.dumps(report, indent=1).encode())
+            write_atomic(path, json.dumps(report(facts, runs, failed), indent=1).encode())
+    if not runs:
+        raise BenchError("no run of any target could be compared")
+    results = {name: medians(pairs, args.workers) for name, pairs in runs.items()}
     print(table(results))
     for name, value in summary(list(results.values())).items():
         print(f"{name.replace('_', ' ')}: {value:.4g}")
     print(f"written to {path}")
-    return 0
+    return 1 if failed else 0
+
+
+def report(
+    facts: dict[str, object], runs: dict[str, list[dict[str, Row]]], failed: Sequence[str]
+) -> dict[str, object]:
+    """Everything measured so far, as it is written."""
+    workers = int(str(facts["workers"]))
+    results = {name: medians(pairs, workers) for name, pairs in runs.items()}
+    return {
+        "machine": facts,
+        "summary": summary(list(results.values())),
+        "medians": results,
+        "failed": list(failed),
+        "runs": {
+            name: [{side: asdict(row) for side, row in pair.items()} for pair in pairs]
+            for name, pairs in runs.items()
+        },
+    }
 
 
 if __name__ == "__main__":

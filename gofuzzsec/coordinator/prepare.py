@@ -152,8 +152,10 @@ def _capture(
 
 
 def _processes(shared: Preparation, target: TargetRow, binary: FuzzBinary) -> list[ProcessTask]:
-    """What is recorded once beside the inputs: the runtime's baseline, the package's tests."""
-    have = {row.source for row in shared.store.syscalls(target.id)}
+    """What is recorded once a build beside the inputs: the runtime's baseline, the tests."""
+    have: set[str] = set()
+    if any(build.key == binary.key for build in shared.store.builds(target.id)):
+        have = {row.source for row in shared.store.syscalls(target.id)}
     go, package = shared.go, binary.package
     if go is None:
         shared.emit(

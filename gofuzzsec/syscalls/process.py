@@ -34,7 +34,13 @@ from gofuzzsec.syscalls.sightings import (
     Stack,
 )
 from gofuzzsec.syscalls.symbols import Symbols, read_symbols
-from gofuzzsec.syscalls.tracer import Strace, TraceStream, find_strace, strace_command
+from gofuzzsec.syscalls.tracer import (
+    Strace,
+    TraceStream,
+    find_strace,
+    strace_command,
+    watched_command,
+)
 from gofuzzsec.toolchain.process import Kept
 
 NEEDED = frozenset({"read", "write", "execve", "clone", "clone3", "fork", "vfork"})
@@ -158,7 +164,7 @@ def _run(
     read, write = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(read, False)
     try:
-        process = _start([*command, *job.argv], job, write)
+        process = _start(watched_command(stream, [*command, *job.argv]), job, write)
     except BaseException:
         os.close(read)
         stream.close()

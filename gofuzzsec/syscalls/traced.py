@@ -16,7 +16,7 @@ from gofuzzsec.errors import RecorderError
 from gofuzzsec.syscalls import table
 from gofuzzsec.syscalls.sightings import Bracket, Observer, Places, Stack
 from gofuzzsec.syscalls.symbols import Symbols
-from gofuzzsec.syscalls.tracer import Strace, TraceStream, strace_command
+from gofuzzsec.syscalls.tracer import Strace, TraceStream, strace_command, watched_command
 from gofuzzsec.worker import Outcome, Run, Verdict, Worker, WorkerSpec
 from gofuzzsec.worker.protocol import DEAD
 
@@ -129,12 +129,13 @@ class TracedWorker:
 
     def _start(self) -> _Live:
         stream = TraceStream(self._scratch.with_suffix(".trace").absolute(), self._binary)
-        wrapper = strace_command(
+        command = strace_command(
             self._strace,
             str(stream.path),
             stacks=self._key_of is not None,
             leave_out=self.left_out,
         )
+        wrapper = watched_command(stream, command)
         worker = Worker(dataclasses.replace(self._spec, wrapper=wrapper), self._scratch)
         places = Places(self._symbols)
         observer = Observer(places, self._binary, self._arch, bracketed=True, key_of=self._key_of)

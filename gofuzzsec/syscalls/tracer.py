@@ -110,6 +110,23 @@ def _try(argv: list[str]) -> str:
     return printed[-1] if printed else f"exit status {done.returncode}"
 
 
+_WATCHED = (
+    'exec 9<"$0"; '
+    "(exec 3<&- 4<&- 5<&- </dev/null >/dev/null 2>&1; (read -r _ <&9; kill -KILL 0) &); "
+    'exec 9<&- "$@"'
+)
+"""Starts a watcher in the background, then becomes strace. The watcher waits for the end of the
+FIFO ``$0``, which comes when its owner closes it or dies, and then ends its process group, that is
+everything. Parent-death signals alone would not do: while strace starts it forks helpers of its
+own, and a SIGKILL at that moment leaves them stopped for ever. (The FIFO is opened before the
+fork: so far the parent-death signal holds.)"""
+
+
+def watched_command(stream: TraceStream, command: Iterable[str]) -> tuple[str, ...]:
+    """*command*, ended with everything it started when the owner of *stream* is gone."""
+    return ("/bin/sh", "-c", _WATCHED, str(stream.owner_path), *command)
+
+
 def strace_command(
     strace: Strace,
     output: str,
@@ -136,7 +153,8 @@ def strace_command(
 
 
 class TraceStream:
-    """The reading end of a trace. Owns the FIFO *path*, which is made anew and removed."""
+    """The reading end of a trace. Owns two FIFOs, made anew and removed: *path* for the trace, and
+    ``owner_path``, which nothing is written to and whose end tells of this process's."""
 
     def __init__(self, path: Path, binary: str) -> None:
         """*binary* is the path of the traced program as /proc shows it."""
@@ -144,12 +162,16 @@ class TraceStream:
         self.ended = False
         self._binary = binary
         self._partial = b""
-        self._fd = -1
-        path.unlink(missing_ok=True)
+        self.owner_path = path.with_suffix(".owner")
+        self._fd = self._owner_fd = -1
         try:
-            os.mkfifo(path, 0o600)
+            for fifo in (path, self.owner_path):
+                fifo.unlink(missing_ok=True)
+                os.mkfifo(fifo, 0o600)
             self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._owner_fd = os.open(self.owner_path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
+            self.close()
             raise RecorderError(
                 f"expected to make a FIFO at {path}, found: {error.strerror}; "
                 "use a scratch folder on a file system that has them"
@@ -189,8 +211,10 @@ class TraceStream:
             self._partial = b""
 
     def close(self) -> None:
-        """Stop reading; a tracer that still writes gets SIGPIPE. Safe to call twice."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-        self.path.unlink(missing_ok=True)
+        """Stop reading, and end whatever is still watched. Safe to call twice."""
+        for fd in (self._fd, self._owner_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._owner_fd = -1
+        for fifo in (self.path, self.owner_path):
+            fifo.unlink(missing_ok=True)

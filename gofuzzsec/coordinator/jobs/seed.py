@@ -57,7 +57,7 @@ def adopt_job(state: State, data: bytes, keep: bool) -> Job:
 
 
 def refresh_job(state: State, row: InputRow) -> Job:
-    """Measure an input that was kept with another build of the target."""
+    """Measure and record an input again that was kept with another build of the target."""
     measured = yield from _measure(state, row.data)
     if measured is None:
         return
@@ -66,8 +66,7 @@ def refresh_job(state: State, row: InputRow) -> Job:
     state.store.update_coverage(row.id, state.binary.key, pack(found), exec_ns)
     entry = state.admit(row, found)
     entry.exec_ns = exec_ns
-    if not row.recorded:
-        state.record(entry, "fuzz" if row.source == "fuzz" else "seeds")
+    state.record(entry, "fuzz" if row.source == "fuzz" else "seeds")
 
 
 def _measure(state: State, data: bytes) -> Talk[tuple[Bytes, int] | None]:
