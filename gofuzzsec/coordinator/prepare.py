@@ -117,8 +117,9 @@ def _seed_folders(shared: Preparation, binary: FuzzBinary, name: str) -> list[tu
 def _campaign_options(
     shared: Preparation, target: TargetRow, options: SessionOptions
 ) -> CampaignOptions:
+    spare = shared.folder / "testdata" / target.import_path / "fuzz" / target.name
     if target.external:
-        crash_dir = shared.folder / "testdata" / target.import_path / "fuzz" / target.name
+        crash_dir = spare
         rerun = "gofuzzsec crashes replay {hash}"
     else:
         crash_dir = Path(target.package_dir) / "testdata" / "fuzz" / target.name
@@ -132,6 +133,7 @@ def _campaign_options(
         minimise_seconds=options.minimise_seconds,
         stop_on_crash=options.stop_on_crash,
         crash_dir=str(crash_dir),
+        spare_crash_dir=str(spare),
         rerun=rerun,
     )
 

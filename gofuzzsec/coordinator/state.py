@@ -35,6 +35,7 @@ class CampaignOptions:
     minimise_seconds: float
     stop_on_crash: bool
     crash_dir: str  # where failing inputs are written
+    spare_crash_dir: str  # where they go when that cannot be written
     rerun: str  # how to reproduce one; {hash} is replaced
     shm_size: int = 100 << 20
 

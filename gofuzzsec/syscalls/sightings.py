@@ -258,14 +258,15 @@ class Observer:
         if result is not None and result > 0 and call.makes_thread():
             self._starts.born(call.tid, result)
         self._poller.returned(call, result)
-        if sighting is not None and sighting.place in OPEN_PLACES:
+        protocol = self._is_protocol(call)
+        if sighting is not None and sighting.place in OPEN_PLACES and not protocol:
             self._ended = (sighting, bracket)
         process = self._lineage.process(call.tid, self.opened)
         if process is None or not process.own or result is None:
             return
         if call.name == "execve" and result == 0:
             self._execs += 1
-        elif self._is_protocol(call) and result > 0:
+        elif protocol and result > 0:
             self._protocol(call, result)
 
     def _note_start(self, call: Call, sighting: Sighting, bracket: Bracket) -> None:

@@ -16,18 +16,18 @@ stacks and 5 ms with them (the scheduler's naps are unwound too); one that opens
 
 What the two runs of an input may get wrong, and how that shows
     Calls by goroutines that an earlier input left behind can fall into a later one's bracket. Such
-    goroutines give themselves away by calls *between* inputs: a name seen there makes the worker
-    be replaced, and the input be run again in the fresh one, before that name is believed. A
-    leftover that calls once only falls into one of two runs and so is not stable. Calls between
-    inputs are reported with the next input, as not stable.
-
-    What a process does once (Go reads somaxconn at its first `Listen`) is in the first of the two
-    runs only. When such a call is new, the input is run once more in a fresh worker, and a call
-    that comes again there counts as seen twice.
+    goroutines mostly give themselves away by calls *between* inputs: a name seen there makes the
+    worker be replaced, and the input be run again in the fresh one, before that name is believed.
+    Besides, a call that is new to the recorder is believed only when the input shows it in a fresh
+    worker too. That also settles what a process does once (Go reads somaxconn at its first
+    `Listen`): it is in the first of the two runs only, and comes again in a fresh worker. Whatever
+    else is in one of two runs is not stable. Calls between inputs are reported with the next
+    input, as not stable.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -58,6 +58,7 @@ until one is seen that may be deliberate."""
 _NEEDED = frozenset({"read", "write", "execve", "clone", "clone3", "fork", "vfork"})
 _MOST_STACKS = 4_000  # calls; at 2 ms each this is what fits a worker's 10 s, twice over is not
 _HOT = 500
+_MOST_DOUBTS = 3
 
 
 class StraceRecorder:
@@ -81,7 +82,8 @@ class StraceRecorder:
         self._most_stacks = _MOST_STACKS
         self._precedents = Precedents()
         self._stray_names: set[str] = set()  # seen between inputs since the plain worker began
-        self._confirmed: set[Sighting] = set()  # looked for in a fresh process, found or not
+        self._verified: set[Sighting] = set()  # shown by an input alone in a fresh worker
+        self._doubts: Counter[Sighting] = Counter()  # how often they were looked for there
 
     def record(self, data: bytes) -> Recording:
         """Run *data* (a marshalled corpus file) and report its system calls.
@@ -127,8 +129,9 @@ class StraceRecorder:
             for run, stray in zip(runs, left_over, strict=False):
                 for sighting, count in stray.counts.items():
                     run.stray.add(sighting, count)
-        if len(runs) == 2:
-            self._confirm(data, runs[0], runs[1])
+            fresh = True
+        if len(runs) == 2 and not any(run.problem for run in runs):
+            self._verify(data, runs[0], runs[1], fresh)
         return runs
 
     def _run_twice(self, data: bytes) -> tuple[TracedRun, ...]:
@@ -139,20 +142,31 @@ class StraceRecorder:
             self._stray_names.update(s.name for s in run.stray.counts if _may(s))
         return tuple(runs)
 
-    def _confirm(self, data: bytes, first: TracedRun, second: TracedRun) -> None:
-        """Count for *second* what a fresh process shows again of the calls only *first* has."""
-        once = {
-            sighting
-            for sighting in first.bracket.counts.keys() - second.bracket.counts.keys()
-            if _may(sighting) and sighting.name not in self._stray_names
-        } - self._confirmed
-        if not once or first.problem or second.problem:
+    def _verify(self, data: bytes, first: TracedRun, second: TracedRun, fresh: bool) -> None:
+        """Run *data* once more, in a fresh worker, when a call is new and so far not sure.
+
+        Calls that only *first* has and that come again there count for *second*. Calls of both
+        that do not come there were left behind by an earlier input, and become strays.
+        """
+        one, two = first.bracket.counts, second.bracket.counts
+        both = {sighting for sighting in one.keys() & two.keys() if _may(sighting)}
+        if fresh:
+            self._verified |= both
+        once = {s for s in one.keys() - two.keys() if _may(s) and s.name not in self._stray_names}
+        doubtful = {s for s in (both | once) - self._verified if self._doubts[s] < _MOST_DOUBTS}
+        if not doubtful:
             return
-        self._confirmed |= once
+        self._doubts.update(doubtful)
         self._stop_plain()
-        fresh = self._plain.run(data).bracket.counts
-        for sighting in once & fresh.keys():
-            second.bracket.add(sighting, fresh[sighting])
+        third = self._plain.run(data)
+        if third.problem:
+            return
+        shown = third.bracket.counts
+        self._verified |= doubtful & shown.keys()
+        for sighting in doubtful & once & shown.keys():
+            two[sighting] = shown[sighting]
+        for sighting in (doubtful & both) - shown.keys():
+            second.stray.add(sighting, max(one.pop(sighting), two.pop(sighting)))
 
     def _stop_plain(self) -> None:
         self._plain.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from gofuzzsec.coordinator.corpus_ops import minimise
 from gofuzzsec.coordinator.events import CrashFound, Note, Started, Status
+from gofuzzsec.coordinator.jobs import crash
 from gofuzzsec.coordinator.replay import replay_crash
 from gofuzzsec.corpus import unmarshal
 from gofuzzsec.errors import StoreError, UsageError, WorkerStartError
@@ -80,7 +82,7 @@ def test_a_failing_seed_is_reported_written_and_known(
         "minimise_seconds": 1.0,
     }
     heard = fuzz("FuzzTrouble", executions=300, **limits)
-    found = next(crash for crash in heard.of(CrashFound) if crash.kind == kind)
+    found = next(each for each in heard.of(CrashFound) if each.kind == kind)
     assert summary in found.summary
     assert found.reproduced
     path = Path(found.path)
@@ -88,7 +90,7 @@ def test_a_failing_seed_is_reported_written_and_known(
     assert unmarshal(path.read_bytes())[0].raw == text.encode()
     assert found.rerun == f"go test -run=FuzzTrouble/{path.name}"
     again = fuzz("FuzzTrouble", executions=300, **limits)
-    assert not [crash for crash in again.of(CrashFound) if crash.kind == kind]
+    assert not [each for each in again.of(CrashFound) if each.kind == kind]
 
 
 def test_go_test_fails_on_a_crash_as_we_tell_the_user(
@@ -131,6 +133,26 @@ func FuzzDeep(f *testing.F) {
         assert row.original != row.data and row.reproduced
         replay = replay_crash(store, row, heard.events.append)
     assert replay.same
+
+
+def test_a_crash_that_cannot_be_written_beside_the_code_is_kept_all_the_same(
+    fuzz: RunSession, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = crash.write_entry
+
+    def read_only(folder: Path, data: bytes) -> Path:
+        # Permissions would not stop root, so the refusal is played.
+        if folder.is_relative_to(project / "testdata"):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(folder, data)
+
+    monkeypatch.setattr(crash, "write_entry", read_only)
+    add_seed(project, "FuzzTrouble", "bad", 'string("panic")')
+    heard = fuzz("FuzzTrouble", executions=50)
+    (found,) = heard.of(CrashFound)
+    path = Path(found.path)
+    assert path.is_file() and path.is_relative_to(project / ".gofuzzsec")
+    assert any("Read-only file system" in note.text for note in heard.of(Note))
 
 
 def test_stop_on_crash_ends_the_session(fuzz: RunSession, project: Path) -> None:

@@ -13,6 +13,7 @@ from gofuzzsec.coordinator.talk import Job, Talk
 from gofuzzsec.corpus.directory import write_entry
 from gofuzzsec.corpus.format import file_name, marshal
 from gofuzzsec.corpus.values import Input
+from gofuzzsec.errors import StoreError
 from gofuzzsec.worker import Outcome, Run
 from gofuzzsec.worker.protocol import BLAMES_INPUT
 
@@ -77,11 +78,30 @@ def _smallest(
     return marshal(values), last
 
 
+def _write(state: State, data: bytes) -> Path:
+    """Write a failing input; into the campaign directory when its own place cannot be written.
+
+    Raises StoreError when neither can be.
+    """
+    try:
+        return write_entry(Path(state.options.crash_dir), data)
+    except OSError as error:
+        spare = Path(state.options.spare_crash_dir)
+        state.note("warning", f"a crash is written to {spare} instead: {error}")
+    try:
+        return write_entry(spare, data)
+    except OSError as error:
+        raise StoreError(
+            f"expected to write a failing input into {spare}, found: {error}; "
+            "free some space or choose another folder with --campaign, and start again"
+        ) from error
+
+
 def _report(
     state: State, found: Blame, original: bytes, data: bytes, outcome: Outcome, reproduced: bool
 ) -> None:
-    path = write_entry(Path(state.options.crash_dir), data)
     name = file_name(data)
+    path = _write(state, data)
     summary = blame(outcome).summary  # of the input as written, whose numbers may differ
     _, new = state.store.add_crash(
         state.target.id,
