@@ -11,9 +11,8 @@ import pytest
 
 from gofuzzsec.coordinator.corpus_ops import minimise
 from gofuzzsec.coordinator.events import CrashFound, Note, Started, Status
-from gofuzzsec.coordinator.jobs import crash
 from gofuzzsec.coordinator.replay import replay_crash
-from gofuzzsec.corpus import unmarshal
+from gofuzzsec.corpus import unmarshal, write_entry
 from gofuzzsec.errors import StoreError, UsageError, WorkerStartError
 from gofuzzsec.store import Store
 from gofuzzsec.toolchain.model import Go
@@ -138,15 +137,14 @@ func FuzzDeep(f *testing.F) {
 def test_a_crash_that_cannot_be_written_beside_the_code_is_kept_all_the_same(
     fuzz: RunSession, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = crash.write_entry
 
     def read_only(folder: Path, data: bytes) -> Path:
         # Permissions would not stop root, so the refusal is played.
         if folder.is_relative_to(project / "testdata"):
             raise OSError(errno.EROFS, "Read-only file system")
-        return real(folder, data)
+        return write_entry(folder, data)
 
-    monkeypatch.setattr(crash, "write_entry", read_only)
+    monkeypatch.setattr("gofuzzsec.coordinator.jobs.crash.write_entry", read_only)
     add_seed(project, "FuzzTrouble", "bad", 'string("panic")')
     heard = fuzz("FuzzTrouble", executions=50)
     (found,) = heard.of(CrashFound)
