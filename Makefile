@@ -26,7 +26,7 @@ apt = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing
 help:
 	@echo "make demo              fuzz examples/jobrunner for $(DEMO_TIME) and build its seccomp profile"
 	@echo "make test              lint, types, tests with coverage (PYTEST='-k name' to choose)"
-	@echo "make test-go-versions  mutator, worker and seed harvest against $(GO_VERSIONS)"
+	@echo "make test-go-versions  mutator, corpus files, workers and examples against $(GO_VERSIONS)"
 	@echo "make bench             compare with go test -fuzz (BENCH='--seconds 10 --runs 1' to choose)"
 	@echo "make docs              write docs/commands.md from the commands' own help"
 	@echo "make lint | venv | clean"
@@ -71,7 +71,8 @@ test: lint strace
 	$(BIN)/python -m pytest --cov $(PYTEST)
 
 test-go-versions: dev
-	GOFUZZSEC_GO_VERSIONS=$(GO_VERSIONS) $(BIN)/python -m pytest tests/mutate tests/worker $(PYTEST)
+	GOFUZZSEC_GO_VERSIONS=$(GO_VERSIONS) $(BIN)/python -m pytest \
+		tests/corpus tests/examples tests/mutate tests/worker $(PYTEST)
 
 docs: venv
 	$(BIN)/python -m gofuzzsec.cli.reference > docs/.commands.md && mv docs/.commands.md docs/commands.md

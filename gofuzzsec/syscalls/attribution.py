@@ -21,7 +21,7 @@ goroutine. The question is answered in this order:
    under test. Package initialisation counts as the runtime's, since every Go program does it.
    Finalizers and what is left are unknown: nothing on the stack says whose file is being closed.
 
-Read from Go's sources 1.21 to 1.26; a harness function that a later version adds is still in the
+Tried with Go 1.21 to 1.27; a harness function that a later version adds is still in the
 packages `testing` and `internal/fuzz`.
 """
 

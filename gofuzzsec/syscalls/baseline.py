@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from gofuzzsec import __version__
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.files import write_atomic
 from gofuzzsec.syscalls.model import Origin, Recording, SyscallUse
@@ -31,7 +32,7 @@ from gofuzzsec.toolchain import build_program, cache_dir
 from gofuzzsec.toolchain.model import Go
 
 _TIMEOUT = 60.0
-_VERSION = 1  # of the cached form and of what is run
+_VERSION = 2  # of the cached form, and of how calls are observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,8 @@ def _sources(*names: str) -> dict[str, str]:
 def _identity(*programs: Path) -> str:
     """What the result depends on. Programs are cached by content, so their paths name them."""
     kernel, strace = os.uname(), find_strace()
-    parts = [_VERSION, *map(str, programs), kernel.release, kernel.machine, strace.path]
+    parts: list[object] = [_VERSION, __version__, *map(str, programs)]
+    parts += [kernel.release, kernel.machine, strace.path]
     parts += [strace.stacks, strace.filters]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 

@@ -11,7 +11,8 @@ class Origin(StrEnum):
     """Who made a call, as far as the backend can tell; never a guess.
 
     TARGET: code under test is on the call stack (or the process is a child of the target).
-    RUNTIME: only Go runtime frames are on the stack (garbage collector, scheduler, netpoller).
+    RUNTIME: the Go runtime made it for itself (garbage collector, scheduler, netpoller, start-up),
+    also where the code under test is further out on the stack.
     HARNESS: `testing` or `internal/fuzz` made it for themselves.
     UNKNOWN: the backend saw the call and could not tell.
     """
@@ -28,7 +29,7 @@ class SyscallUse:
 
     ``count`` is calls seen (of the run that saw most); ``stable`` is False when only one of the
     two runs of the input saw it. ``stack`` is Go function names, innermost first, of the first
-    occurrence; empty where the backend gives none.
+    occurrence; empty where the backend gives none, or where earlier stacks settle the origin.
     """
 
     name: str

@@ -8,7 +8,6 @@ who makes them; a call that the second run does not show again stays unknown.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import select
 import shutil
@@ -42,13 +41,12 @@ from gofuzzsec.syscalls.tracer import (
     watched_command,
 )
 from gofuzzsec.toolchain.process import Kept
+from gofuzzsec.worker.child import dying_with_parent
 
 NEEDED = frozenset({"read", "write", "execve", "clone", "clone3", "fork", "vfork"})
 """Calls that tell which thread belongs to which process: never left out of a trace."""
 
 _GRACE = 2.0  # seconds that children may outlive the process before they are killed
-_PR_SET_PDEATHSIG = 1
-_prctl = ctypes.CDLL(None, use_errno=True).prctl  # bound before any fork
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +187,6 @@ def _run(
 
 
 def _start(argv: Sequence[str], job: _Job, output: int) -> subprocess.Popen[bytes]:
-    parent = os.getpid()
-
-    def prepare() -> None:
-        _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(125)
-
     try:
         return subprocess.Popen(
             argv,
@@ -205,7 +196,7 @@ def _start(argv: Sequence[str], job: _Job, output: int) -> subprocess.Popen[byte
             stdout=output,
             stderr=output,
             process_group=0,
-            preexec_fn=prepare,  # system calls on names bound beforehand only
+            preexec_fn=dying_with_parent(),
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise RecorderError(f"expected {argv[0]} to start in {job.cwd}, found: {error}") from error

@@ -116,14 +116,14 @@ def _place_of(function: str) -> Place:
 class _Poller:
     """Knows the Go runtime's epoll descriptor, whose calls go through the shared stub.
 
-    `runtime.netpollinit` makes it with epoll_create1, eventfd2 and epoll_ctl in a row; a first
-    epoll_create1 that is not followed so was somebody else's.
+    `runtime.netpollinit` makes it with epoll_create1, eventfd2 (until Go 1.21: the runtime's pipe2)
+    and epoll_ctl in a row; a first epoll_create1 that is not followed so was somebody else's.
     """
 
     def __init__(self) -> None:
         self._fd: int | None = None
         self._tid = 0
-        self._step = 0  # 1: after epoll_create1, 2: after eventfd2, 3: done
+        self._step = 0  # 1: after epoll_create1, 2: after eventfd2 or pipe2, 3: done
 
     def claims(self, call: Call) -> bool:
         """Whether *call* (from the stub) is the runtime's poller's own."""
@@ -137,6 +137,11 @@ class _Poller:
         if call.name in ("epoll_pwait", "epoll_wait"):
             return self._step == 3 and call.argument(0) == self._fd
         return False
+
+    def piped(self, call: Call) -> None:
+        """*call* is a pipe2 of the runtime's own."""
+        if self._step == 1 and call.tid == self._tid:
+            self._step = 2
 
     def failed(self, call: Call) -> bool:
         """Whether *call*, the next of its thread, shows that the epoll_create1 before it was not
@@ -317,6 +322,8 @@ class Observer:
                 bracket.add(Sighting("epoll_create1", Place.GO))
             if self._poller.claims(call):
                 place = Place.RUNTIME
+        elif name == "pipe2" and place is Place.RUNTIME:
+            self._poller.piped(call)
         return Sighting(name, place)
 
     def _checked_name(self, call: Call, bracket: Bracket) -> str | None:

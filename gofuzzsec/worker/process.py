@@ -7,24 +7,19 @@ last is bound to the *thread* that starts the worker: that thread must outlive i
 
 from __future__ import annotations
 
-import ctypes
 import os
-import resource
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gofuzzsec.errors import WorkerStartError
+from gofuzzsec.worker import child
 from gofuzzsec.worker.protocol import Verdict
 
 REQUESTS_FD, REPLIES_FD, MEMORY_FD = 3, 4, 5
 _WORKER_FDS = (REQUESTS_FD, REPLIES_FD, MEMORY_FD)
-_PR_SET_PDEATHSIG = 1
-
-# Resolved before any fork: the child must not import or look up anything.
-_prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,34 +97,13 @@ def spawn(
             stderr=stderr,
             pass_fds=_WORKER_FDS,
             process_group=0,
-            # Only system calls on names bound beforehand, so safe although other threads exist.
-            preexec_fn=_prepare_child(fds, memory_limit, os.getpid()),
+            preexec_fn=child.limited(fds, _WORKER_FDS, memory_limit),
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise WorkerStartError(
             f"expected {argv[0]} to start in {cwd}, found: {error}; "
             "check that the binary is for this machine and executable"
         ) from error
-
-
-def _prepare_child(fds: tuple[int, int, int], memory_limit: int, parent: int) -> Callable[[], None]:
-    def prepare() -> None:
-        _prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(125)  # the coordinator died before the signal was asked for
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        _lower_limit(resource.RLIMIT_DATA, memory_limit)
-        for source, wanted in zip(fds, _WORKER_FDS, strict=True):
-            os.dup2(source, wanted)
-
-    return prepare
-
-
-def _lower_limit(which: int, value: int) -> None:
-    hard = resource.getrlimit(which)[1]
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(which, (value, value))
 
 
 def reserve_worker_fds() -> None:

@@ -158,9 +158,11 @@ def test_nothing_survives_the_owners_sudden_death(program: Path, tmp_path: Path)
     marker = tmp_path / "marker"
     arguments = [sys.executable, "-c", OWNER, str(program), str(marker)]
     with subprocess.Popen(arguments, cwd=Path(__file__).parents[2]) as owner:
-        deadline = time.monotonic() + 60
-        while len(users(marker)) < 3 and time.monotonic() < deadline:  # owner, tracer, program
-            os.sched_yield()
-        assert len(users(marker)) >= 3
-        owner.kill()
+        try:
+            deadline = time.monotonic() + 60
+            while len(users(marker)) < 3:  # owner, tracer, program
+                assert time.monotonic() < deadline
+                os.sched_yield()
+        finally:
+            owner.kill()
     assert_gone(marker)

@@ -159,6 +159,18 @@ def test_the_runtimes_poller_is_known_by_its_making() -> None:
     }
 
 
+def test_also_as_go_1_21_makes_it() -> None:
+    observer = observe(
+        REQUEST,
+        line(STUB, "epoll_create1(0x80000) = 0x6"),
+        line(RUNTIME, "pipe2(0, 0x80800) = 0"),
+        line(STUB, "epoll_ctl(0x6, 0x1, 0x7, 0) = 0"),
+        line(STUB, "epoll_pwait(0x6, 0, 0x80, 0, 0, 0) = 0"),
+        REPLY,
+    )
+    assert {sighting.place for sighting in observer.take().counts} == {Place.RUNTIME}
+
+
 def test_a_first_poller_of_the_targets_is_not_taken_for_it() -> None:
     observer = observe(
         REQUEST,

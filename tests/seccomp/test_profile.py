@@ -1,0 +1,207 @@
+"""What goes into a profile, why, what is warned of, and the file's form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gofuzzsec.errors import ProfileError
+from gofuzzsec.seccomp import Profile, build_profile, to_json
+from gofuzzsec.store.model import SyscallRow
+from gofuzzsec.syscalls import table
+from gofuzzsec.syscalls.oci import KERNEL_CALLS, OCI_RUNTIME_CALLS
+
+# The seccomp part of the OCI runtime specification's own schema, in one piece: schema/
+# config-linux.json and schema/defs-linux.json of opencontainers/runtime-spec 1.2, definitions
+# SeccompAction, SeccompArch, SeccompFlag, SeccompOperators, SyscallArg and Syscall. Fields it does
+# not know are refused here, although the specification lets runtimes ignore them.
+SCHEMA = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "definitions": {
+        "SeccompAction": {
+            "enum": [
+                "SCMP_ACT_KILL",
+                "SCMP_ACT_KILL_PROCESS",
+                "SCMP_ACT_KILL_THREAD",
+                "SCMP_ACT_TRAP",
+                "SCMP_ACT_ERRNO",
+                "SCMP_ACT_TRACE",
+                "SCMP_ACT_ALLOW",
+                "SCMP_ACT_LOG",
+                "SCMP_ACT_NOTIFY",
+            ]
+        },
+        "SeccompArch": {"enum": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"]},
+        "Syscall": {
+            "type": "object",
+            "properties": {
+                "names": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                "action": {"$ref": "#/definitions/SeccompAction"},
+                "errnoRet": {"type": "integer", "minimum": 0},
+            },
+            "required": ["names", "action"],
+            "additionalProperties": False,
+        },
+    },
+    "type": "object",
+    "properties": {
+        "defaultAction": {"$ref": "#/definitions/SeccompAction"},
+        "defaultErrnoRet": {"type": "integer", "minimum": 0},
+        "architectures": {"type": "array", "items": {"$ref": "#/definitions/SeccompArch"}},
+        "syscalls": {"type": "array", "items": {"$ref": "#/definitions/Syscall"}},
+    },
+    "required": ["defaultAction"],
+    "additionalProperties": False,
+}
+
+
+def row(
+    name: str,
+    origin: str = "target",
+    source: str = "fuzz",
+    *,
+    first: str = "0123456789abcdef",
+    unstable: bool = False,
+) -> SyscallRow:
+    return SyscallRow(name, origin, source, first, 1.0, 3, 1, unstable, ())
+
+
+def build(
+    rows: Iterable[SyscallRow],
+    baseline: Iterable[str] = ("futex",),
+    oci: Iterable[str] = ("execve",),
+    arch: str = "amd64",
+    unrecorded: int = 0,
+) -> Profile:
+    return build_profile(list(rows), baseline=baseline, oci=oci, arch=arch, unrecorded=unrecorded)
+
+
+def reasons(profile: Profile, name: str) -> tuple[str, ...]:
+    return next((call.reasons for call in profile.calls if call.name == name), ())
+
+
+def test_every_allowed_call_says_who_needs_it() -> None:
+    profile = build(
+        [
+            row("mkdirat"),
+            row("mkdirat", source="tests", first=""),
+            row("openat", origin="runtime"),
+            row("futex", source="baseline", origin="runtime", first=""),
+        ],
+        oci=["execve", "futex"],
+    )
+    assert profile.names == tuple(
+        sorted({"mkdirat", "openat", "futex", "execve"} | KERNEL_CALLS.keys())
+    )
+    assert reasons(profile, "mkdirat") == ("fuzz 0123456789abcdef", "tests")
+    assert reasons(profile, "openat") == ("fuzz 0123456789abcdef, Go runtime",)
+    assert reasons(profile, "futex") == ("Go runtime baseline", "container runtime")
+    assert reasons(profile, "restart_syscall")[0].startswith("kernel: ")
+    assert profile.warnings == ()
+
+
+def test_the_harness_is_no_reason() -> None:
+    profile = build(
+        [
+            row("unlinkat", origin="harness"),
+            row("mkdirat", origin="harness"),
+            row("mkdirat"),
+            row("chroot", source="harness"),
+        ]
+    )
+    assert "unlinkat" not in profile.names
+    assert "chroot" not in profile.names
+    assert "mkdirat" in profile.names
+    assert profile.left_out == ("unlinkat",)
+
+
+def test_doubtful_evidence_is_allowed_and_warned_of() -> None:
+    profile = build(
+        [
+            row("mkdirat", unstable=True),
+            row("openat", unstable=True),
+            row("openat", source="seeds"),
+            row("chdir", origin="unknown"),
+            row("rmdir", origin="unknown"),
+            row("rmdir"),
+            row("futex", origin="unknown"),
+        ]
+    )
+    assert {"mkdirat", "openat", "chdir", "rmdir"} <= set(profile.names)
+    assert "unstable" in reasons(profile, "mkdirat")[0]
+    assert "maker unknown" in reasons(profile, "chdir")[0]
+    unstable, unknown = profile.warnings
+    assert unstable.endswith("runs: mkdirat")
+    assert unknown.endswith("made them: chdir")  # futex is the runtime's in any program
+
+
+def test_missing_evidence_is_warned_of_loudly() -> None:
+    (warning,) = build([row("mkdirat")], unrecorded=1).warnings
+    assert warning.startswith("EVIDENCE INCOMPLETE: 1 kept input is")
+    nothing = build([], baseline=[], unrecorded=12).warnings
+    assert len(nothing) == 3
+    assert "12 kept inputs are" in nothing[0]
+    assert "fuzz with capture on" in nothing[1]
+    assert "baseline" in nothing[2]
+    many = build(row(name, unstable=True) for name in sorted(table.names("amd64"))[:40]).warnings
+    assert many[0].endswith("and 28 more")
+
+
+@pytest.mark.parametrize(
+    ("arch", "name"), [("amd64", "teleport"), ("arm64", "open"), ("arm64", "arch_prctl")]
+)
+def test_a_call_the_architecture_has_not_is_an_error(arch: str, name: str) -> None:
+    for rows, baseline, oci in (([row(name)], [], []), ([], [name], []), ([], [], [name])):
+        with pytest.raises(ProfileError, match=name):
+            build(rows, baseline, oci, arch)
+
+
+def test_another_architecture_is_an_error() -> None:
+    with pytest.raises(ProfileError, match="riscv64"):
+        build([], arch="riscv64")
+
+
+@pytest.mark.parametrize(
+    ("arch", "scmp"), [("amd64", "SCMP_ARCH_X86_64"), ("arm64", "SCMP_ARCH_AARCH64")]
+)
+def test_the_file_is_what_the_specification_says(arch: str, scmp: str) -> None:
+    profile = build([row("mkdirat")], oci=OCI_RUNTIME_CALLS, arch=arch)
+    document = json.loads(to_json(profile))
+    jsonschema.validate(document, SCHEMA)
+    assert document["defaultAction"] == "SCMP_ACT_ERRNO"
+    assert document["defaultErrnoRet"] == 1
+    assert document["architectures"] == [scmp]
+    (entry,) = document["syscalls"]
+    assert entry["action"] == "SCMP_ACT_ALLOW"
+    assert entry["names"] == sorted(set(entry["names"]))
+    assert ("uretprobe" in entry["names"]) is (arch == "amd64")
+
+
+ROWS = st.lists(
+    st.builds(
+        row,
+        st.sampled_from(sorted(table.names("amd64"))),
+        st.sampled_from(["target", "runtime", "harness", "unknown"]),
+        st.sampled_from(["tests", "seeds", "fuzz", "baseline", "harness"]),
+        unstable=st.booleans(),
+    )
+)
+
+
+@given(rows=ROWS, shuffled=st.randoms())
+def test_the_same_evidence_gives_the_same_file(rows: list[SyscallRow], shuffled: object) -> None:
+    profile = build(rows)
+    again = list(rows)
+    shuffled.shuffle(again)  # type: ignore[attr-defined]
+    assert to_json(build(again)) == to_json(profile)
+    allowed = set(profile.names)
+    for each in rows:
+        needed = each.origin != "harness" and each.source != "harness"
+        assert not needed or each.name in allowed
+    assert not allowed & set(profile.left_out)
+    assert all(call.reasons for call in profile.calls)
