@@ -122,8 +122,8 @@ def summary(rows: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 HEADER = f"""\
-{"":34}{"executions per CPU s":^28}{"edges":^26}{"features":>9}{"CPU s":^18}{"coordinator %":^18}
-{"medians; † CPU differs by over 3 %":34}{"go":>10}{"gofuzzsec":>11}{"ratio":>7}\
+{"":34}{"executions per CPU s":^31}{"edges":^26}{"features":>9}{"CPU s":^18}{"coordinator %":^18}
+{"medians; † CPU differs by over 3 %":34}{"go":>10}{"gofuzzsec":>11}{"ratio":>10}\
 {"go":>8}{"gofuzzsec":>11}{"ratio":>7}{"ratio":>9}{"go":>7}{"gofuzzsec":>11}{"go":>7}{"gofuzzsec":>11}"""
 
 
@@ -136,7 +136,7 @@ def table(results: dict[str, dict[str, float]]) -> str:
             f"{name + (' †' if uneven else ''):34}"
             f"{row['native_executions_per_cpu']:10,.0f}"
             f"{row['gofuzzsec_executions_per_cpu']:11,.0f}"
-            f"{row['executions_per_cpu_ratio']:7.2f}"
+            f"{row['executions_per_cpu_ratio']:10,.2f}"
             f"{row['native_edges']:8.0f}{row['gofuzzsec_edges']:11.0f}{row['edges_ratio']:7.3f}"
             f"{row['features_ratio']:9.3f}"
             f"{row['native_cpu']:7.1f}{row['gofuzzsec_cpu']:11.1f}"

@@ -165,13 +165,14 @@ def _processes(shared: Preparation, target: TargetRow, binary: FuzzBinary) -> li
         )
         return []
     tasks = []
-    if "baseline" not in have:
-        once = shared.processes.setdefault("baseline", Once(lambda: runtime_baseline(go)))
-        tasks.append(ProcessTask("baseline", once))
+    # Tests first: the comparison at the end needs them, the profile can wait for the baseline.
     if "tests" not in have and package is not None:
         once = shared.processes.setdefault(
             f"tests of {package.import_path}",
             Once(lambda: record_tests(go, package, binary.path)),
         )
         tasks.append(ProcessTask("tests", once))
+    if "baseline" not in have:
+        once = shared.processes.setdefault("baseline", Once(lambda: runtime_baseline(go)))
+        tasks.append(ProcessTask("baseline", once))
     return tasks

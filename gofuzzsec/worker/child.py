@@ -30,9 +30,7 @@ def dying_with_parent() -> Callable[[], None]:
     return prepare
 
 
-def limited(
-    sources: Sequence[int], wanted: Sequence[int], memory_limit: int
-) -> Callable[[], None]:
+def limited(sources: Sequence[int], wanted: Sequence[int], memory_limit: int) -> Callable[[], None]:
     """A ``preexec_fn``: as `dying_with_parent`, no core dumps, at most *memory_limit* bytes of
     writable private memory, and the descriptors *sources* at the numbers *wanted*."""
     die_with_parent = dying_with_parent()

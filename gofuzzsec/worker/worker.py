@@ -42,7 +42,7 @@ START_TIMEOUT = 60.0
 
 _PIPE_SIZE = 1 << 20
 _MAX_REPLY = 512 << 20
-_DUMP_TIME = 1.0  # seconds a hung process has to print its goroutines
+_DUMP_TIME = 3.0  # seconds a hung process has to print its goroutines
 
 
 class Worker:

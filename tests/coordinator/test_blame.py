@@ -110,6 +110,8 @@ def test_any_output_gives_a_blame_of_one_line(text: str) -> None:
         assert "\n" not in found.summary
 
 
-@given(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text("abcdef", min_size=1))
+@given(
+    st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text("abcdef", min_size=1)
+)
 def test_numbers_and_quotes_are_masked(whole: int, real: float, word: str) -> None:
     assert mask(f'at {whole} of {real:f} in "{word}"') == mask('at 1 of 2.5 in "x"')

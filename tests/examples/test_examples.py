@@ -45,9 +45,7 @@ def copy_example(name: str, to: Path) -> Path:
     return shutil.copytree(EXAMPLES / name, to / name, ignore=shutil.ignore_patterns("testdata"))
 
 
-def run(
-    argv: Sequence[str | Path], cwd: Path, **env: str
-) -> subprocess.CompletedProcess[str]:
+def run(argv: Sequence[str | Path], cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run a program to its end, output and errors together."""
     return subprocess.run(
         argv, cwd=cwd, env={**os.environ, "GOFLAGS": "", "GOWORK": "off", **env}, text=True,

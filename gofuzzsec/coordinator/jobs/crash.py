@@ -52,7 +52,11 @@ def _confirm(state: State, data: bytes, found: Blame) -> Talk[Outcome | None]:
     for _ in range(tries):
         outcome = yield Run(), data
         state.counts.minimising += outcome.count
-        if outcome.verdict in BLAMES_INPUT and blame(outcome).key == found.key:
+        if outcome.verdict not in BLAMES_INPUT:
+            continue
+        again = blame(outcome)
+        # A loop is caught wherever it is just then, so a second hang is the same hang.
+        if again.key == found.key or again.kind == found.kind == "hang":
             return outcome
     return None
 
