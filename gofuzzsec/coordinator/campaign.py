@@ -146,7 +146,7 @@ class Campaign:
             self._resumed += 1
             self._refreshes.append(row)
         for crash in state.store.crashes(state.target.id):
-            state.crash_keys[crash.key] = crash.count
+            state.crash_keys[crash.key] = 0
         builds = {build.key: build for build in state.store.builds(state.target.id)}
         if state.binary.key not in builds:
             return
@@ -158,7 +158,7 @@ class Campaign:
                 continue
             entry = state.admit(row, unpack(row.coverage))
             if not row.recorded:
-                state.record(entry, "fuzz" if row.source == "fuzz" else "seeds")
+                state.record_row(entry, row)
         self._refreshes = stale
 
     def _announce(self) -> None:
@@ -224,6 +224,7 @@ class Campaign:
         self._last_status = now
         if final or now - self._last_stats >= _STATS_SECONDS:
             self._last_stats = now
+            self.state.count_sights()
             times = os.times()
             self.state.store.add_stats(
                 self.state.target.id,

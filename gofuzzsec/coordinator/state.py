@@ -59,7 +59,8 @@ class State:
     """Owned by the coordinator thread; jobs change it only between two requests.
 
     ``closing`` asks jobs to end at the next request. ``limit`` is executions this run may still
-    begin, None for no limit. ``crash_keys`` are keys met before, here or in the store.
+    begin, None for no limit. ``crash_keys`` are keys met before, here or in the store, each with
+    the sights that the store does not count yet.
     """
 
     store: Store
@@ -151,6 +152,17 @@ class State:
         if why != "seed":
             self.counts.last_find = time.monotonic()
         return self.admit(row, found)
+
+    def record_row(self, entry: Entry, row: InputRow) -> None:
+        """`record`, as evidence of where the stored input came from."""
+        self.record(entry, "fuzz" if row.source == "fuzz" else "seeds")
+
+    def count_sights(self) -> None:
+        """Have the store count the known crashes met again since the last call."""
+        for key, times in self.crash_keys.items():
+            # A crash still being looked into is not stored yet; its sights wait.
+            if times and self.store.count_crash(self.target.id, key, times):
+                self.crash_keys[key] = 0
 
     def record(self, entry: Entry, source: str) -> None:
         """Have the system calls of a kept input recorded."""

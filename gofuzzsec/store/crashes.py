@@ -72,6 +72,18 @@ class Crashes(Database):
         assert row is not None  # just written, and nobody else may write
         return self._crash(row), not known
 
+    def count_crash(self, target_id: int, key: str, times: int) -> bool:
+        """Count *times* more sights of a known crash; False when *key* is not known.
+
+        Raises StoreError.
+        """
+        with self._writing() as connection:
+            changed = connection.execute(
+                "UPDATE crash SET count = count + ? WHERE target_id = ? AND key = ?",
+                (times, target_id, text(key)),
+            ).rowcount
+        return bool(changed)
+
     def crashes(self, target_id: int | None = None) -> list[CrashRow]:
         """The crashes of a target, or of all, oldest first. Raises StoreError."""
         if target_id is not None:

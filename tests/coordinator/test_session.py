@@ -106,6 +106,15 @@ def test_go_test_fails_on_a_crash_as_we_tell_the_user(
     assert "failed at once" in rerun.stdout
 
 
+def test_each_sight_of_a_crash_is_counted(fuzz: RunSession, project: Path) -> None:
+    add_seed(project, "FuzzTrouble", "bad", 'string("panic")')
+    for runs in (1, 2):
+        # The seed is no kept input, so each run meets its crash again.
+        with fuzz("FuzzTrouble", executions=2).store() as store:
+            (row,) = store.crashes()
+        assert row.count == runs
+
+
 def test_a_crash_is_shrunk_to_what_matters(fuzz: RunSession, project: Path) -> None:
     code = """package targets
 

@@ -33,6 +33,13 @@ def test_known_key_is_counted(store: Store, target: TargetRow) -> None:
     assert len(store.crashes(other.id)) == 1
 
 
+def test_further_sights_are_counted_at_once(store: Store, target: TargetRow) -> None:
+    row, _ = add_crash(store, target.id)
+    assert store.count_crash(target.id, row.key, 41)
+    assert store.crash(row.hash).count == 42
+    assert not store.count_crash(target.id, "never met", 1)
+
+
 def test_crash_by_hash(store: Store, target: TargetRow) -> None:
     one, _ = add_crash(store, target.id, "a", "00aa000000000000")
     two, _ = add_crash(store, target.id, "b", "00ab000000000000")

@@ -66,7 +66,7 @@ def refresh_job(state: State, row: InputRow) -> Job:
     state.store.update_coverage(row.id, state.binary.key, pack(found), exec_ns)
     entry = state.admit(row, found)
     entry.exec_ns = exec_ns
-    state.record(entry, "fuzz" if row.source == "fuzz" else "seeds")
+    state.record_row(entry, row)
 
 
 def _measure(state: State, data: bytes) -> Talk[tuple[Bytes, int] | None]:
