@@ -36,6 +36,10 @@ class BuildError(GofuzzsecError):
         self.output = output
 
 
+class OverlayError(GofuzzsecError):
+    """This Go's standard library cannot be boosted; the message is one line that says why."""
+
+
 class WorkerStartError(GofuzzsecError):
     """A fuzz binary would not become a worker; the message holds its standard error."""
 

@@ -14,10 +14,10 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from gofuzzsec.errors import BuildError, ToolchainError
+from gofuzzsec.errors import BuildError, OverlayError, ToolchainError
 from gofuzzsec.files import write_atomic
 from gofuzzsec.toolchain.cache import build_entry, made_cache_dir
 from gofuzzsec.toolchain.elf import ElfError, Image, read_build_info, read_program
@@ -25,20 +25,28 @@ from gofuzzsec.toolchain.find import SLOW, go_env, go_environment, run_go
 from gofuzzsec.toolchain.fingerprint import ENVIRONMENT, fingerprint
 from gofuzzsec.toolchain.listing import list_targets
 from gofuzzsec.toolchain.model import FuzzBinary, Go, Package
+from gofuzzsec.toolchain.overlay import prepare_overlay
 from gofuzzsec.toolchain.packages import fuzz_functions_of
 from gofuzzsec.toolchain.process import Completed, run
 
+BOOSTABLE = {("linux", "amd64"), ("linux", "arm64")}
+"""(GOOS, GOARCH) that the agent is written for."""
+
 
 def build_fuzz_binary(
-    go: Go, package: Package, *, tags: str = "", race: bool = False
+    go: Go, package: Package, *, tags: str = "", race: bool = False, boosted: bool = False
 ) -> FuzzBinary:
     """The instrumented test binary of *package*, from the cache if nothing it is made of changed.
 
     One binary serves all targets of the package. Raises BuildError with Go's own output, or when
-    the binary cannot list its targets.
+    the binary cannot list its targets; OverlayError when it is to be boosted and cannot be.
     """
     # Any regexp that is not empty instruments; which target it names matters only when running.
     options = ["-fuzz=.", *(["-race"] if race else [])]
+    if boosted:
+        overlay = prepare_overlay(go, package)
+        go = replace(go, path=overlay.go)
+        options.append(f"-overlay={overlay.path}")
     plan = _plan(go, package, tags, options)
 
     def build(out: Path) -> dict[str, object]:
@@ -60,7 +68,36 @@ def build_fuzz_binary(
         targets=tuple(record["targets"]),
         cwd=package.dir,
         go_version=record["go_version"],
+        boosted=boosted,
     )
+
+
+def build_boosted(
+    go: Go, package: Package, *, tags: str = "", race: bool = False
+) -> tuple[FuzzBinary, str]:
+    """The boosted fuzz binary and "", or the stock one and one line that says why.
+
+    Raises BuildError when the stock binary cannot be built either.
+    """
+    if (go.goos, go.goarch) not in BOOSTABLE:
+        reason = (
+            f"expected linux on amd64 or arm64 for the boosted engine, found {go.goos}/{go.goarch}"
+        )
+        return build_fuzz_binary(go, package, tags=tags, race=race), reason
+    try:
+        return build_fuzz_binary(go, package, tags=tags, race=race, boosted=True), ""
+    except OverlayError as error:
+        reason = str(error)
+    except BuildError as error:
+        reason = "expected the build with our overlay to work as the stock build does; go says: "
+        reason += _first_line(error.output) or str(error)
+    return build_fuzz_binary(go, package, tags=tags, race=race), reason
+
+
+def _first_line(output: str) -> str:
+    """The first line of a build's output that is not the heading of a package."""
+    lines = [line for line in output.splitlines() if line.strip()]
+    return next((line for line in lines if not line.startswith("# ")), "".join(lines[:1]))
 
 
 def build_test_binary(go: Go, package: Package, *, tags: str = "") -> Path:
@@ -89,7 +126,8 @@ def _plan(go: Go, package: Package, tags: str, options: list[str]) -> _Plan:
     shared = [*([f"-tags={tags}"] if tags else []), *_module_flags(go, package)]
     # Without vet: whether a doubtful Printf should stop a test is `go test`'s business.
     command = ["test", "-c", "-vet=off", *options, *shared]
-    seen = fingerprint(go, package, [*shared, *(["-race"] if "-race" in options else [])], command)
+    listed = [option for option in options if option.startswith(("-race", "-overlay="))]
+    seen = fingerprint(go, package, [*shared, *listed], command)
     if not seen.key:
         # go test's own words for an import cycle or a missing module are what its users know.
         with tempfile.TemporaryDirectory(prefix="gofuzzsec-") as scratch:

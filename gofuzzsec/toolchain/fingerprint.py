@@ -123,6 +123,8 @@ def _add_file(digest: Any, path: Path) -> None:
             content = hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
         content = f"errno {error.errno}"
+    except ValueError as error:  # an overlay may name a path with a NUL in it
+        content = str(error)
     digest.update(f"file {str(path)!r} {content}\n".encode("utf-8", "surrogateescape"))
 
 
@@ -140,7 +142,7 @@ def _surroundings(
         if module.get("GoMod") and module["GoMod"] != env["GOMOD"]:
             yield Path(module["GoMod"])
     yield package.dir / "default.pgo"
-    for flag in _words(env["GOFLAGS"]):
+    for flag in flag_words(env["GOFLAGS"]):
         name, _, value = flag.lstrip("-").partition("=")
         if name in ("overlay", "modfile", "pgo") and value and value not in ("auto", "off"):
             path = package.dir / value
@@ -148,20 +150,22 @@ def _surroundings(
             if name == "modfile":
                 yield path.with_suffix(".sum")
             if name == "overlay":
-                yield from _overlaid(path)
+                yield from _overlaid(path, package.dir)
 
 
-def _overlaid(path: Path) -> Iterator[Path]:
+def _overlaid(path: Path, cwd: Path) -> Iterator[Path]:
+    """The files an overlay puts in the place of others; go takes them as relative to *cwd*."""
     try:
         replace = json.loads(path.read_text(encoding="utf-8"))["Replace"]
         for to in replace.values():
             if to:
-                yield path.parent / str(to)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+                yield cwd / str(to)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return  # go refuses such an overlay and says why
 
 
-def _words(text: str) -> list[str]:
+def flag_words(text: str) -> list[str]:
+    """The flags in a value such as that of GOFLAGS, quotes taken off."""
     try:
         return shlex.split(text)
     except ValueError:  # an unbalanced quote: go will complain about it
@@ -172,7 +176,7 @@ def _compilers(env: dict[str, str]) -> list[str]:
     """Identity of the C compilers that cgo would run: path, size and modification time."""
     found = []
     for name in ("CC", "CXX"):
-        words = _words(env[name])
+        words = flag_words(env[name])
         path = shutil.which(words[0]) if words else None
         if path:
             stat = Path(path).stat()

@@ -42,7 +42,7 @@ class FuzzBinary:
 
     ``key`` names what it was built from (hex digits); for a ready-made binary it is the file's
     SHA-256. ``package`` is None for a ready-made binary. ``targets`` are FuzzX names in source
-    order. ``cwd`` is where workers run.
+    order. ``cwd`` is where workers run. ``boosted`` tells that our agent is in it.
     """
 
     path: Path
@@ -52,3 +52,4 @@ class FuzzBinary:
     targets: tuple[str, ...]
     cwd: Path
     go_version: str
+    boosted: bool = False

@@ -37,7 +37,7 @@ class SharedMemory:
 
     def __init__(self, size: int, folder: Path) -> None:
         self.size = size
-        self.fd = _anonymous_file(folder)
+        self.fd = anonymous_file(folder)
         try:
             os.ftruncate(self.fd, size + HEADER_SIZE)
             self._map = mmap.mmap(self.fd, size + HEADER_SIZE)
@@ -73,7 +73,7 @@ class SharedMemory:
         os.close(self.fd)
 
 
-def _anonymous_file(folder: Path) -> int:
+def anonymous_file(folder: Path) -> int:
     """A memfd, or an unlinked file in *folder* where the kernel has no memfd."""
     try:
         return os.memfd_create("gofuzzsec", os.MFD_CLOEXEC)

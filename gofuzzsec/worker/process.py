@@ -14,11 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gofuzzsec.corpus.values import GoType
 from gofuzzsec.errors import WorkerStartError
 from gofuzzsec.worker import child
 from gofuzzsec.worker.protocol import Verdict
 
 REQUESTS_FD, REPLIES_FD, MEMORY_FD = 3, 4, 5
+AGENT_VARIABLE = "GOFUZZSEC_AGENT"
+"""Tells a boosted binary to let the agent speak; it is gone before the target's code looks."""
+
 _WORKER_FDS = (REQUESTS_FD, REPLIES_FD, MEMORY_FD)
 
 
@@ -30,7 +34,8 @@ class WorkerSpec:
     (GOMEMLIMIT and RLIMIT_DATA). ``hang_timeout`` is seconds an execution may take. ``shm_size``
     is bytes of shared memory for the value. ``wrapper`` is an argv prefix such as a tracer that
     execs what follows. ``env`` is added to this process's environment. ``gomaxprocs`` and
-    ``gogc`` of None leave the environment's.
+    ``gogc`` of None leave the environment's. ``agent`` is set for a boosted binary that is to be
+    driven through its agent: the types of the target's arguments.
     """
 
     binary: Path
@@ -42,6 +47,7 @@ class WorkerSpec:
     gogc: int | None = None
     shm_size: int = 100 << 20
     wrapper: tuple[str, ...] = ()
+    agent: tuple[GoType, ...] | None = None
     env: tuple[tuple[str, str], ...] = ()
 
 
@@ -70,6 +76,8 @@ def worker_env(spec: WorkerSpec, tmp: Path) -> dict[str, str]:
         env["GOMAXPROCS"] = str(spec.gomaxprocs)
     if spec.gogc is not None:
         env["GOGC"] = str(spec.gogc)
+    if spec.agent is not None:
+        env[AGENT_VARIABLE] = "1"
     env.update(spec.env)
     return env
 

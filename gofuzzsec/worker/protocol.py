@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from gofuzzsec.errors import ProtocolError
+from gofuzzsec.worker.agent_wire import Batch, Loop, Plan, Report
 
 CHAINED_MUTATIONS = 5
 """A worker goes back to the seed, and saves its PRNG state, before every 5th execution."""
@@ -50,7 +51,8 @@ class Minimise:
     keep: bytes | None
 
 
-Request = Run | Fuzz | Minimise
+Request = Run | Fuzz | Minimise | Plan | Batch | Loop
+"""`Fuzz` and `Minimise` are for stock workers, `Plan`, `Batch` and `Loop` for boosted ones."""
 
 
 class Verdict(StrEnum):
@@ -82,7 +84,9 @@ class Outcome:
     ``data`` is the value area of shared memory afterwards. ``rand_state`` and ``rand_inc`` are the
     PRNG when the current chain of mutations began. ``wrote`` says that Minimise put a smaller
     corpus file into ``data``; ``raw_in_mem`` that ``data`` is the bare argument of a minimisation
-    that the worker did not survive.
+    that the worker did not survive. A boosted worker leaves ``data`` empty unless it died: then it
+    is the input it died of, as a corpus file. ``report`` is what `Plan` and `Batch` brought, also
+    when the worker died over them.
     """
 
     verdict: Verdict
@@ -95,13 +99,14 @@ class Outcome:
     rand_inc: int
     wrote: bool = False
     raw_in_mem: bool = False
+    report: Report | None = None
 
 
 PING = b'{"Ping":{}}\n'
 
 
 def encode(request: Request) -> bytes:
-    """One request line as a worker reads it."""
+    """One request line as a stock worker reads it. Raises ProtocolError for a boosted one's."""
     body: dict[str, Any]
     match request:
         case Run():
@@ -120,6 +125,8 @@ def encode(request: Request) -> bytes:
             if keep is not None:
                 minimise["KeepCoverage"] = _base64(keep)
             body = {"Minimize": minimise}
+        case Plan() | Batch() | Loop():
+            raise ProtocolError("expected a request for a stock worker, found a boosted one's")
     return json.dumps(body, separators=(",", ":")).encode() + b"\n"
 
 

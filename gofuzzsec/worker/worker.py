@@ -25,7 +25,8 @@ from pathlib import Path
 
 from gofuzzsec.errors import ProtocolError, WorkerStartError
 from gofuzzsec.worker import protocol
-from gofuzzsec.worker.memory import SharedMemory
+from gofuzzsec.worker.agent_dialect import AgentDialect
+from gofuzzsec.worker.dialect import Dialect, StockDialect
 from gofuzzsec.worker.output import OutputTail
 from gofuzzsec.worker.process import (
     WorkerSpec,
@@ -56,7 +57,11 @@ class Worker:
         self._tmp = scratch / "tmp"
         self._tmp.mkdir(parents=True, exist_ok=True)
         (scratch / "cache").mkdir(exist_ok=True)
-        self._memory: SharedMemory | None = SharedMemory(spec.shm_size, scratch)
+        self._dialect: Dialect | None = (
+            StockDialect(spec.shm_size, scratch)
+            if spec.agent is None
+            else AgentDialect(spec.agent, scratch)
+        )
         self._process: subprocess.Popen[bytes] | None = None
         self._fds: tuple[int, int, int, int] = (-1, -1, -1, -1)  # requests, replies, stderr, pid
         self._output: OutputTail | None = None
@@ -93,6 +98,7 @@ class Worker:
         """
         self.stop()
         self._tmp.mkdir(exist_ok=True)
+        self.dialect.forget()
         requests_r, requests_w = _pipe()
         replies_r, replies_w = _pipe()
         stderr_r, stderr_w = _pipe()
@@ -101,7 +107,7 @@ class Worker:
                 worker_argv(self.spec, self._scratch / "cache"),
                 cwd=self.spec.cwd,
                 env=worker_env(self.spec, self._tmp),
-                fds=(requests_r, replies_w, self._shared().fd),
+                fds=(requests_r, replies_w, self.dialect.fd),
                 stderr=stderr_w,
                 memory_limit=self.spec.memory_limit,
             )
@@ -125,9 +131,9 @@ class Worker:
     def close(self) -> None:
         """`stop`, then give back memory and scratch folder. The worker is of no use after."""
         self.stop()
-        if self._memory is not None:
-            self._memory.close()
-            self._memory = None
+        if self._dialect is not None:
+            self._dialect.close()
+            self._dialect = None
         # A target may leave anything here, also what cannot be removed; the folder is in the
         # campaign's scratch space, which is swept again when the campaign ends.
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -149,12 +155,12 @@ class Worker:
         """
         if self._process is None or self._output is None or self.busy:
             raise WorkerStartError("expected an idle running worker: start it, or wait for it")
-        self._shared().put(data)
+        line = self.dialect.load(request, data)
         self._output.pump()
         self._output.reset()
         self._request = request
         self._reply.clear()
-        self._unsent = memoryview(protocol.encode(request))
+        self._unsent = memoryview(line)
         self._count_seen = 0
         self._count_since = time.monotonic()
         self._flush()
@@ -175,7 +181,7 @@ class Worker:
         try:
             line = self._read_reply()
             if line is not None:
-                return self._finish(self._outcome_of(self._request, protocol.decode(line)))
+                return self._finish(self.dialect.outcome(self._request, line))
         except ProtocolError as error:
             self._kill()
             return self._finish(self._dead_outcome(Verdict.BROKEN, str(error)))
@@ -190,7 +196,7 @@ class Worker:
 
     def _ping(self) -> None:
         """Wait for the answer to the first request; whoever fails to give it has not started."""
-        self._unsent = memoryview(protocol.PING)
+        self._unsent = memoryview(self.dialect.ping)
         self._reply.clear()
         deadline = time.monotonic() + START_TIMEOUT
         while True:
@@ -199,7 +205,8 @@ class Worker:
                 self._output.pump()
             problem = None
             try:
-                if self._read_reply() is not None:
+                if (line := self._read_reply()) is not None:
+                    self.dialect.check_start(line)
                     return
             except ProtocolError as error:
                 problem = str(error)
@@ -213,10 +220,12 @@ class Worker:
                 raise WorkerStartError(f"{problem}\n{printed}".rstrip())
             select.select(self.filenos(), self._writable(), [], 0.25)
 
-    def _shared(self) -> SharedMemory:
-        if self._memory is None:
+    @property
+    def dialect(self) -> Dialect:
+        """The language this worker speaks. Raises WorkerStartError after `close`."""
+        if self._dialect is None:
             raise WorkerStartError("expected an open worker, found a closed one")
-        return self._memory
+        return self._dialect
 
     def _writable(self) -> tuple[int, ...]:
         return (self._fds[0],) if self._unsent else ()
@@ -249,39 +258,9 @@ class Worker:
                     f"expected one line from the worker, found {bytes(self._reply[:80])!r}"
                 )
 
-    def _outcome_of(self, request: Request, reply: dict[str, object]) -> Outcome:
-        internal = protocol.text_field(reply, "InternalErr")
-        if internal:
-            raise ProtocolError(f"the worker refused the request: {internal}")
-        message = protocol.text_field(reply, "Err")
-        minimising = isinstance(request, protocol.Minimise)
-        duration = "Duration" if minimising else "InterestingDuration"
-        header = self._shared().header()
-        return Outcome(
-            verdict=Verdict.FAIL if message else Verdict.OK,
-            count=header.count,
-            coverage=protocol.coverage_field(reply),
-            message=message,
-            duration_ns=protocol.number_field(reply, duration),
-            data=self._shared().value(),
-            rand_state=header.rand_state,
-            rand_inc=header.rand_inc,
-            wrote=bool(reply.get("WroteToMem")),
-        )
-
     def _dead_outcome(self, verdict: Verdict, message: str) -> Outcome:
-        header = self._shared().header()
-        return Outcome(
-            verdict=verdict,
-            count=header.count,
-            coverage=None,
-            message=message,
-            duration_ns=int((time.monotonic() - self._count_since) * 1e9),
-            data=self._shared().value(),
-            rand_state=header.rand_state,
-            rand_inc=header.rand_inc,
-            raw_in_mem=header.raw_in_mem,
-        )
+        ns = int((time.monotonic() - self._count_since) * 1e9)
+        return self.dialect.death(self._request, verdict, message, ns)
 
     def _finish(self, outcome: Outcome) -> Outcome:
         self._request = None
@@ -309,7 +288,7 @@ class Worker:
 
     def _is_hung(self) -> bool:
         now = time.monotonic()
-        count = self._shared().count()
+        count = self.dialect.count()
         if count != self._count_seen:
             self._count_seen, self._count_since = count, now
         return now - self._count_since > self.spec.hang_timeout

@@ -1,0 +1,177 @@
+package fuzz
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestHelloSaysWhatIsThere(t *testing.T) {
+	types := []reflect.Kind{reflect.Slice, reflect.Uint16, reflect.Float64, reflect.Bool}
+	s := newCoreSim(t, 1<<20, types, nil)
+	for word, want := range map[int]uint64{
+		agWordMagic: agMagic, agWordCounters: 333, agWordCalls: coreCallFeatures, agWordArgs: 4,
+	} {
+		if got := *s.mem.word(word); got != want {
+			t.Errorf("word %d is %d, want %d", word, got, want)
+		}
+	}
+	kinds := s.mem.region[agKindsAt : agKindsAt+8]
+	if want := []byte{agBytes, 0, agUnsigned, 2, agFloat, 8, agBool, 1}; !reflect.DeepEqual(kinds, want) {
+		t.Errorf("kinds are %v, want %v", kinds, want)
+	}
+}
+
+func TestTheInputLiesInMemoryWhileItRuns(t *testing.T) {
+	var seen []string
+	s := coreBytes(t, func(s *coreSim, data []byte) (bool, string) {
+		n := *s.mem.word(agWordInputLen)
+		in := agInput{kinds: s.kinds}
+		if !agWireDecode(s.mem.input[:n], &in) {
+			t.Fatal("what lies in memory is no input")
+		}
+		seen = append(seen, string(in.arg(0)))
+		for i := range data {
+			data[i] = 'z'
+		}
+		return false, ""
+	})
+	s.exec(simBytes("first"))
+	in := simBytes("second, longer")
+	s.exec(in)
+	if want := []string{"first", "second, longer"}; !reflect.DeepEqual(seen, want) {
+		t.Errorf("in memory were %q, want %q", seen, want)
+	}
+	if string(in.data) != "second, longer" {
+		t.Errorf("a target that writes to its argument changed the core's input to %q", in.data)
+	}
+	if *s.mem.word(agWordCount) != 2 {
+		t.Errorf("%d executions are counted, want 2", *s.mem.word(agWordCount))
+	}
+}
+
+func TestKeepReportsWhatComesAgain(t *testing.T) {
+	s := coreBytes(t, func(s *coreSim, data []byte) (bool, string) {
+		s.counters[7]++
+		if s.runs == 1 {
+			s.counters[9]++ // as lazy set-up does
+		}
+		s.made = append(s.made, 3)
+		return false, ""
+	})
+	s.exec(simBytes("x"))
+	if !s.cov.fresh {
+		t.Fatal("nothing is fresh in the first execution")
+	}
+	s.parent = 42
+	if !s.keep(simBytes("x")) {
+		t.Fatal("not kept")
+	}
+	call := uint32(s.cov.padded)*8 + 3
+	finds := s.findings(t)
+	if len(finds) != 1 {
+		t.Fatalf("%d finds, want 1", len(finds))
+	}
+	f := finds[0]
+	if want := []uint32{7 * 8, call}; !reflect.DeepEqual(f.features, want) || !reflect.DeepEqual(f.fresh, want) {
+		t.Errorf("features %v, fresh %v, want %v for both", f.features, f.fresh, want)
+	}
+	if f.parent != 42 || f.stacks != "3" {
+		t.Errorf("parent %d, stacks %q", f.parent, f.stacks)
+	}
+	s.exec(simBytes("y"))
+	if s.cov.fresh {
+		t.Error("what was kept is still fresh")
+	}
+	s.counters[9] = 1
+	s.cov.snapshot()
+	if s.cov.fresh {
+		t.Error("what showed only once would be found without end")
+	}
+}
+
+func TestKeepRefusesWhatFailsWhenRunAgain(t *testing.T) {
+	s := coreBytes(t, func(s *coreSim, data []byte) (bool, string) {
+		s.counters[7]++
+		return s.runs > 1, "boom"
+	})
+	s.exec(simBytes("x"))
+	if s.keep(simBytes("x")) {
+		t.Error("kept")
+	}
+	if n := len(s.of(t, agRecordFail)); n != 1 {
+		t.Errorf("%d failures told, want 1", n)
+	}
+}
+
+func TestStacksAreToldOnce(t *testing.T) {
+	s := coreBytes(t, func(s *coreSim, data []byte) (bool, string) {
+		s.made = append(s.made, uint32(len(data)))
+		return false, ""
+	})
+	var stacks []string
+	for _, data := range []string{"1", "22", "1"} {
+		s.exec(simBytes(data))
+		stacks = append(stacks, s.untoldStacks(s.cov.features(nil)))
+	}
+	if want := []string{"1", "2", ""}; !reflect.DeepEqual(stacks, want) {
+		t.Errorf("told %q, want %q", stacks, want)
+	}
+}
+
+func TestTooLongInputsAreNotRun(t *testing.T) {
+	s := coreBytes(t, func(s *coreSim, data []byte) (bool, string) { return false, "" })
+	if fresh, ok := s.run(simBytes(strings.Repeat("x", coreInputCap))); fresh || ok || s.runs != 0 {
+		t.Errorf("fresh %v, ok %v, %d runs of an input that does not fit", fresh, ok, s.runs)
+	}
+	if _, ok := s.run(simBytes(strings.Repeat("x", coreInputCap-4))); !ok || s.runs == 0 {
+		t.Error("an input that just fits was not run")
+	}
+}
+
+func TestTracedRunsRecordAndOthersDoNot(t *testing.T) {
+	s := coreBytes(t, func(s *coreSim, data []byte) (bool, string) {
+		s.counters[len(data)]++
+		if agCmpOn {
+			agTraceInt(8, 1, 2, 99, false)
+		}
+		return false, ""
+	})
+	if fresh, ok := s.traced(simBytes("x")); !fresh || !ok {
+		t.Errorf("fresh %v, ok %v", fresh, ok)
+	}
+	if n := len(agCmpRecords()); n != 1 {
+		t.Errorf("%d comparisons recorded, want 1: those of the run itself", n)
+	}
+	agCmpReset()
+	s.run(simBytes("xx"))
+	if n := len(agCmpRecords()); n != 0 || agCmpOn {
+		t.Errorf("%d comparisons recorded without asking", n)
+	}
+	if *s.mem.word(agWordSolveRuns) != 2 {
+		t.Errorf("%d runs counted, want 2", *s.mem.word(agWordSolveRuns))
+	}
+}
+
+func TestTokensAreToldOnce(t *testing.T) {
+	s := coreBytes(t, nil)
+	for _, token := range []string{"GIF", "PNG", "GIF", "", strings.Repeat("x", agLongestToken+1)} {
+		s.token([]byte(token))
+	}
+	var told []string
+	for _, r := range s.of(t, agRecordToken) {
+		told = append(told, r.coreText())
+	}
+	if want := []string{"GIF", "PNG"}; !reflect.DeepEqual(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+}
+
+func TestTypesThatNoFuzzFunctionTakesAreRefused(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("a map was accepted")
+		}
+	}()
+	agKindOf(reflect.Map)
+}

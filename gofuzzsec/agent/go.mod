@@ -1,0 +1,3 @@
+module gofuzzsec/agent
+
+go 1.21

@@ -1,0 +1,3 @@
+module example.org/marked
+
+go 1.21
