@@ -6,7 +6,8 @@ Layers, top to bottom; a module imports only from its own layer or from one belo
 2. ``report``: terminal output of what a campaign says
 3. ``coordinator``, ``seccomp``: campaigns; profiles
 4. ``syscalls``, ``store``: recorders; the campaign database
-5. ``worker``, ``toolchain``, ``mutate``, ``coverage``: processes, builds, values in motion
+5. ``worker``, ``toolchain``, ``binary``, ``mutate``, ``coverage``: processes, builds, values in
+   motion; ``agent`` holds the Go files that boosted builds add
 6. ``corpus``, ``errors``, ``files``: values at rest
 """
 

@@ -15,6 +15,7 @@ from gofuzzsec.cli.params import Budget, checked, parse_budget, parse_duration, 
 from gofuzzsec.coordinator import session
 from gofuzzsec.coordinator.events import CrashFound, Event, Finished, Started
 from gofuzzsec.coordinator.options import SessionOptions
+from gofuzzsec.corpus.dictionary import read_dictionary
 from gofuzzsec.errors import EXIT_CRASHES, EXIT_OK
 from gofuzzsec.report import JsonView, LiveView, PlainView, View
 from gofuzzsec.report.evidence import headline
@@ -22,6 +23,7 @@ from gofuzzsec.report.jsonl import comparison_fields
 from gofuzzsec.report.text import clean
 from gofuzzsec.syscalls.compare import Comparison, compare
 
+_BOOSTED_GOGC = 400  # most targets make garbage and keep nothing; GOMEMLIMIT bounds the others
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -46,6 +48,11 @@ class _Arguments(TypedDict):
     tags: str
     race: bool
     go: str | None
+    engine: str
+    seed: int | None
+    dictionary: tuple[Path, ...]
+    gomaxprocs: int
+    gogc: int | None
 
 
 @click.command()
@@ -107,10 +114,48 @@ class _Arguments(TypedDict):
 )
 @click.option(
     "--capture",
-    type=click.Choice(["auto", "strace", "off"]),
+    type=click.Choice(["auto", "in-process", "strace", "off"]),
     default="auto",
     show_default=True,
-    help="How to record the system calls of kept inputs.",
+    help="How to record the system calls of inputs: auto is in-process with the boosted engine, "
+    "strace with the stock one.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["boosted", "stock"]),
+    default="boosted",
+    show_default=True,
+    help="boosted adds our agent to the build of the fuzz test; stock leaves the build to Go, and "
+    "is used where boosted cannot be.",
+)
+@click.option(
+    "--dict",
+    "dictionary",
+    type=_FILE,
+    multiple=True,
+    metavar="FILE",
+    help="A dictionary in the format of AFL and libFuzzer; may be given several times.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0, max=2**63 - 1),
+    metavar="N",
+    help="Begin the random choices here. With --workers 1 and --time Kx the same N gives the same "
+    "corpus, if the target is repeatable.",
+)
+@click.option(
+    "--gomaxprocs",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="GOMAXPROCS of workers; 0 leaves it to the environment.",
+)
+@click.option(
+    "--gogc",
+    type=click.IntRange(min=1),
+    metavar="PERCENT",
+    help="GOGC of workers. Default: 400 with the boosted engine, the environment's with stock.",
 )
 @click.option("--stop-on-crash", is_flag=True, help="End the campaign at the first crash.")
 @click.option(
@@ -170,6 +215,9 @@ def _options(arguments: _Arguments) -> SessionOptions:
     if arguments["hang_timeout"] <= 0:
         raise click.BadParameter("expected a time above zero", param_hint="--hang-timeout")
     budget = arguments["budget"] or Budget()
+    gogc = arguments["gogc"]
+    if gogc is None and arguments["engine"] == "boosted":
+        gogc = _BOOSTED_GOGC
     return SessionOptions(
         packages=arguments["packages"] or (".",),
         target_regex=arguments["target"],
@@ -189,7 +237,17 @@ def _options(arguments: _Arguments) -> SessionOptions:
         tags=arguments["tags"],
         race=arguments["race"],
         go=arguments["go"],
+        engine=arguments["engine"],
+        seed=arguments["seed"],
+        dictionary=_dictionary(arguments["dictionary"]),
+        gomaxprocs=arguments["gomaxprocs"] or None,
+        gogc=gogc,
     )
+
+
+def _dictionary(files: tuple[Path, ...]) -> tuple[bytes, ...]:
+    """The tokens of all *files*, each once, in their order."""
+    return tuple(dict.fromkeys(token for path in files for token in read_dictionary(path)))
 
 
 def _view(as_json: bool) -> View:

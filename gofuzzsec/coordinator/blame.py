@@ -121,6 +121,7 @@ def _blamed_goroutine(text: str, *, hung: bool) -> str:
         stacks.append(text[head.end() : end])
     if hung:
         for stack in stacks:
-            if "testing.tRunner(" in stack and "testing.(*F).Fuzz.func" in stack:
+            stock = "testing.tRunner(" in stack and "testing.(*F).Fuzz.func" in stack
+            if stock or "testing.(*agentRunner).once(" in stack:
                 return stack
     return stacks[0] if stacks else text

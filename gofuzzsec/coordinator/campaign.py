@@ -12,12 +12,22 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from gofuzzsec.coordinator.capture import ProcessTask
 from gofuzzsec.coordinator.dispatch import Dispatcher
 from gofuzzsec.coordinator.events import Started, Stats, Status
 from gofuzzsec.coordinator.evidence import EvidenceDesk
-from gofuzzsec.coordinator.jobs import Seed, adopt_job, fuzz_job, refresh_job, seed_job
+from gofuzzsec.coordinator.jobs import (
+    Seed,
+    adopt_job,
+    batch_job,
+    fuzz_job,
+    plan_job,
+    refresh_job,
+    seed_job,
+)
+from gofuzzsec.coordinator.jobs.batch import MOST_BYTES, MOST_INPUTS
 from gofuzzsec.coordinator.state import State
 from gofuzzsec.coordinator.talk import Job
 from gofuzzsec.coverage import unpack
@@ -62,8 +72,11 @@ class Campaign:
             memory_limit=options.memory_limit,
             hang_timeout=options.hang_timeout,
             shm_size=options.shm_size,
+            gomaxprocs=options.gomaxprocs,
+            gogc=options.gogc,
+            agent=state.types if state.binary.boosted else None,
         )
-        self._dispatcher = Dispatcher(spec, options.workers, scratch, state.pool)
+        self._dispatcher = Dispatcher(spec, options.workers, scratch, state.pool, state.tokens)
         self._load()
 
     # -- life ---------------------------------------------------------------------------------
@@ -153,7 +166,8 @@ class Campaign:
         state.pool.begin(builds[state.binary.key].counters)
         stale: deque[InputRow] = deque()
         for row in self._refreshes:
-            if row.build_key != state.binary.key:
+            unseen = state.in_process and not row.recorded
+            if row.build_key != state.binary.key or unseen:
                 stale.append(row)
                 continue
             entry = state.admit(row, unpack(row.coverage))
@@ -163,21 +177,31 @@ class Campaign:
 
     def _announce(self) -> None:
         self._started = True
-        capture = self.state.capture
         self.state.emit(
             Started(
                 target=self.state.label,
                 workers=self.state.options.workers,
                 seeds=len(self._seeds),
                 resumed=self._resumed,
-                capture=capture.name if capture is not None else "off",
+                capture=self._capture_name(),
             )
         )
+
+    def _capture_name(self) -> str:
+        state = self.state
+        if state.capture is None:
+            return "in-process" if state.in_process else "off"
+        return f"in-process and {state.capture.name}" if state.in_process else state.capture.name
 
     def _next_job(self) -> Job | None:
         state = self.state
         if state.closing:
             return None
+        if state.binary.boosted:
+            if self._refreshes:
+                return batch_job(state, _batch(self._refreshes))
+            if self._seeds:
+                return batch_job(state, _batch(self._seeds))
         if self._refreshes:
             return refresh_job(state, self._refreshes.popleft())
         if self._seeds:
@@ -187,6 +211,8 @@ class Campaign:
         limit = state.limit
         if limit is not None and state.counts.executions + state.counts.reserved >= limit:
             return None
+        if state.binary.boosted:
+            return plan_job(state) if state.pool.entries else None
         entry = state.schedule.pick()
         return fuzz_job(state, entry) if entry is not None else None
 
@@ -237,3 +263,18 @@ class Campaign:
                 cpu_seconds=sum(times[:4]),
             )
         self.state.emit(Status(stats))
+
+
+_T = TypeVar("_T", Seed, InputRow)
+
+
+def _batch(queue: deque[_T]) -> list[_T]:
+    """Inputs off the front of *queue* that make one batch."""
+    batch: list[_T] = []
+    size = 0
+    while queue and len(batch) < MOST_INPUTS and size + len(queue[0].data) <= MOST_BYTES:
+        size += len(queue[0].data)
+        batch.append(queue.popleft())
+    if not batch and queue:
+        batch.append(queue.popleft())
+    return batch

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from gofuzzsec.coordinator.pool import Pool
 from gofuzzsec.coordinator.talk import Ask, Job
-from gofuzzsec.worker import Fuzz, Outcome, Worker, WorkerSpec
+from gofuzzsec.coordinator.tokens import TokenBook
+from gofuzzsec.worker import Fuzz, Outcome, Plan, Worker, WorkerSpec
+from gofuzzsec.worker.agent_dialect import AgentDialect
 from gofuzzsec.worker.protocol import DEAD
 
 _TICK = 0.2  # seconds between looks at clocks (hangs, status) when nothing happens
@@ -20,19 +22,24 @@ _TICK = 0.2  # seconds between looks at clocks (hangs, status) when nothing happ
 @dataclass(slots=True)
 class Slot:
     """One worker and its job. ``version`` is the pool's when this process was last told what is
-    known, -1 for a fresh process. ``began`` is when the request under way was sent."""
+    known, -1 for a fresh process, ``tokens`` likewise for the dictionary. ``began`` is when the
+    request under way was sent."""
 
     worker: Worker
     job: Job | None = None
     version: int = -1
+    tokens: int = -1
     began: float = 0.0
 
 
 class Dispatcher:
     """Drives a fixed number of workers in one thread. Owns the workers."""
 
-    def __init__(self, spec: WorkerSpec, count: int, scratch: Path, pool: Pool) -> None:
+    def __init__(
+        self, spec: WorkerSpec, count: int, scratch: Path, pool: Pool, book: TokenBook
+    ) -> None:
         self._pool = pool
+        self._book = book
         self._slots = [Slot(Worker(spec, scratch / f"worker-{i}")) for i in range(count)]
         self.worker_seconds = 0.0  # time requests were under way, summed over workers
 
@@ -102,12 +109,30 @@ class Dispatcher:
             return
         if not slot.worker.running:
             slot.worker.start()
-            slot.version = -1
+            self._learn_size(slot.worker)
+            slot.version = slot.tokens = -1
         if isinstance(request, Fuzz) and slot.version != self._pool.version:
             request = replace(request, coverage=self._pool.known.tobytes())
             slot.version = self._pool.version
+        elif isinstance(request, Plan):
+            request = self._updated(slot, request)
         slot.began = time.monotonic()
         slot.worker.send(request, data)
+
+    def _learn_size(self, worker: Worker) -> None:
+        """An agent says how large its maps are before anything has run."""
+        if isinstance(worker.dialect, AgentDialect):
+            self._pool.begin(worker.dialect.snapshot_size)
+
+    def _updated(self, slot: Slot, plan: Plan) -> Plan:
+        """*plan* with the coverage and the dictionary that the worker has not been told of."""
+        if slot.version != self._pool.version:
+            plan = replace(plan, known=self._pool.known.tobytes())
+            slot.version = self._pool.version
+        if slot.tokens != self._book.version:
+            plan = replace(plan, tokens=self._book.pairs())
+            slot.tokens = self._book.version
+        return plan
 
     def _wait(self, wake: Sequence[int]) -> set[int]:
         poller = select.poll()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from gofuzzsec.coordinator.capture import Capture, CaptureResult, CaptureTask, ProcessTask
 from gofuzzsec.coordinator.events import SyscallFound
+from gofuzzsec.coordinator.pool import Entry
 from gofuzzsec.coordinator.state import State, values_of
 from gofuzzsec.corpus.format import marshal
 from gofuzzsec.mutate import Mutator, Pcg
@@ -30,6 +31,8 @@ class EvidenceDesk:
         self._processes: Capture | None = None
         self._told: set[str] = set()  # problems already reported: once is enough
         self._names = set(state.store.behaviour(state.target.id))
+        if state.in_process:
+            state.take_calls = self.take_calls
         if processes:
             self._processes = Capture("processes", _no_recorder)
             for task in processes:
@@ -59,7 +62,7 @@ class EvidenceDesk:
     def probe(self, elapsed: float) -> None:
         """Give an idle recorder a mutated input, if its share of *elapsed* seconds allows."""
         capture = self._state.capture
-        if capture is None or capture.pending or self._state.closing:
+        if capture is None or capture.pending or self._state.closing or self._state.in_process:
             return
         if capture.busy_seconds > _PROBE_SHARE * elapsed:
             return
@@ -118,16 +121,28 @@ class EvidenceDesk:
             keep = bool(recording.behaviour() - self._names)
             self._state.adoptions.append((task.data, keep))
 
+    def take_calls(self, entry: Entry, recording: Recording, source: str) -> None:
+        """Store what a boosted worker traced while it ran *entry*.
+
+        What a started process does is not in it, so the recorder is asked about such an input.
+        """
+        outside = not recording.complete and self._state.record_outside(entry, source)
+        self._store(entry, recording, source, tell=not outside)
+
     def _take_input(self, input_id: int, task: CaptureTask, recording: Recording) -> None:
         state = self._state
         entry = state.pool.entries.get(input_id)
         if entry is None or entry.data != task.data:
             return  # replaced by a smaller form, which has a task of its own
-        if not recording.complete:
+        self._store(entry, recording, task.source)
+
+    def _store(self, entry: Entry, recording: Recording, source: str, *, tell: bool = True) -> None:
+        state = self._state
+        if tell and not recording.complete:
             self._complain(
                 f"the system calls of input {entry.hash} are incomplete: {recording.problem}"
             )
-        new = state.store.add_recording(state.target.id, input_id, recording, task.source)
+        new = state.store.add_recording(state.target.id, entry.id, recording, source)
         origins = {use.name: use.origin for use in recording.uses}
         for name in new:
             self._names.add(name)

@@ -8,9 +8,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class SessionOptions:
-    """What the command line says. Times are seconds, ``memory_limit`` bytes a worker;
-    ``workers`` of 0 means one for each CPU; with ``seconds`` and ``executions`` both None the
-    session runs until it is interrupted."""
+    """What the command line says.
+
+    Times are seconds, ``memory_limit`` bytes a worker; ``workers`` of 0 means one for each CPU;
+    with ``seconds`` and ``executions`` both None the session runs until it is interrupted.
+    ``engine`` is "boosted" (stock where that cannot be) or "stock". ``seed`` makes runs of one
+    worker and so many executions repeatable. ``dictionary`` holds the user's tokens.
+    ``gomaxprocs`` and ``gogc`` are the workers'; None leaves them to the environment.
+    """
 
     packages: tuple[str, ...] = (".",)
     target_regex: str = ""
@@ -30,3 +35,8 @@ class SessionOptions:
     tags: str = ""
     race: bool = False
     go: str | None = None
+    engine: str = "boosted"
+    seed: int | None = None
+    dictionary: tuple[bytes, ...] = ()
+    gomaxprocs: int | None = 1
+    gogc: int | None = None

@@ -17,7 +17,8 @@ class Entry:
 
     ``id`` is the store's. ``exec_ns`` is one execution in nanoseconds. ``found`` are its
     features. ``fuzzable`` is False for a value so long that Go's mutator refuses it.
-    ``picks``, ``finds`` and ``crashes`` count turns given to it and what they brought.
+    ``picks``, ``finds`` and ``crashes`` count turns given to it and what they brought. ``solved``
+    is True once its comparisons were worked on (boosted workers only).
     """
 
     id: int
@@ -29,6 +30,7 @@ class Entry:
     picks: int = 0
     finds: int = 0
     crashes: int = 0
+    solved: bool = False
 
     @property
     def cost(self) -> float:
@@ -42,7 +44,8 @@ class Pool:
 
     ``known`` holds one byte a counter: every bucket ever seen, also by executions that were not
     kept. ``frequency`` counts, for each feature, the entries that have it. ``version`` moves when
-    ``known`` grows, so that a worker's copy is refreshed only when it is stale.
+    ``known`` grows, so that a worker's copy is refreshed only when it is stale. With boosted
+    workers the last ``call_bytes`` of ``known`` hold a bit for each system call feature.
     """
 
     entries: dict[int, Entry] = field(default_factory=dict)
@@ -50,11 +53,17 @@ class Pool:
     frequency: Features = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
     version: int = 0
     changes: int = 0  # additions, replacements and removals: the schedule's cue
+    call_bytes: int = 0
 
     @property
     def counters(self) -> int:
-        """Counters of the binary; 0 until the first snapshot."""
+        """Bytes of a snapshot; 0 until the first one."""
         return len(self.known)
+
+    @property
+    def first_call(self) -> int:
+        """The number of the first feature that is a system call's, not a counter's."""
+        return (self.counters - self.call_bytes) * 8
 
     def begin(self, counters: int) -> None:
         """Fix the number of counters. Raises ProtocolError when it was another before."""
@@ -85,7 +94,7 @@ class Pool:
             self.frequency[old.found] -= 1
         self.entries[entry.id] = entry
         self.frequency[entry.found] += 1
-        self.learn(from_features(entry.found, self.counters))
+        self.learn_features(entry.found)
         self.changes += 1
 
     def drop(self, entry_id: int) -> None:
@@ -97,7 +106,19 @@ class Pool:
 
     def edges(self) -> int:
         """Counters seen at least once."""
-        return edges(self.known)
+        return edges(self.known[: self.counters - self.call_bytes])
+
+    def fresh_features(self, found: Features) -> Features:
+        """Those of *found* that are not known yet."""
+        seen = (self.known[found >> 3] >> (found & 7).astype(np.uint8)) & 1
+        fresh: Features = found[seen == 0]
+        return fresh
+
+    def learn_features(self, found: Features) -> None:
+        """Take *found* into what is known."""
+        if len(self.fresh_features(found)):
+            self.known |= from_features(found, self.counters)
+            self.version += 1
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries.values())

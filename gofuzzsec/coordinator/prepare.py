@@ -8,20 +8,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gofuzzsec.binary import code_tokens
 from gofuzzsec.coordinator.campaign import Campaign
 from gofuzzsec.coordinator.capture import Capture, ProcessTask
 from gofuzzsec.coordinator.events import Event, Note
 from gofuzzsec.coordinator.options import SessionOptions
+from gofuzzsec.coordinator.pool import Pool
 from gofuzzsec.coordinator.seeds import gather
 from gofuzzsec.coordinator.state import CampaignOptions, State
+from gofuzzsec.coordinator.tokens import TokenBook
+from gofuzzsec.corpus.dictionary import read_dictionary, shipped_dictionaries, suggested
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.store import Store, TargetRow
 from gofuzzsec.syscalls import Recording, strace
 from gofuzzsec.syscalls.baseline import runtime_baseline
 from gofuzzsec.syscalls.tests_run import record_tests
 from gofuzzsec.toolchain import go_fuzz_cache
+from gofuzzsec.toolchain.binaries import has_c_code
+from gofuzzsec.toolchain.literals import package_literals
 from gofuzzsec.toolchain.model import FuzzBinary, Go
 from gofuzzsec.worker import WorkerSpec
+from gofuzzsec.worker.agent_wire import CALL_FEATURES
 
 _MOST_PROBLEMS = 5  # unusable seed files named one by one
 
@@ -91,7 +98,8 @@ def prepare(
         memory_limit=options.memory_limit,
         hang_timeout=options.hang_timeout,
     )
-    capture = _capture(shared, target, options, spec)
+    in_process = binary.boosted and options.capture in ("auto", "in-process")
+    capture = _capture(shared, target, options, spec, binary.boosted)
     known = {row.hash for row in shared.store.inputs(target.id)}
     state = State(
         store=shared.store,
@@ -101,8 +109,14 @@ def prepare(
         emit=shared.emit,
         capture=capture,
         limit=limit,
+        pool=Pool(call_bytes=CALL_FEATURES // 8 if binary.boosted else 0),
+        types=tuple(found.types),
+        tokens=_tokens(shared, binary, options),
+        in_process=in_process,
+        has_c_code=in_process and has_c_code(binary.path),
     )
     seeds = [seed for seed in found.seeds if seed.hash not in known]
+    # Whole processes are recorded by strace, whoever records the inputs.
     processes = _processes(shared, target, binary) if capture is not None else []
     return Campaign(state, seeds, processes, shared.scratch / str(target.id))
 
@@ -135,13 +149,43 @@ def _campaign_options(
         crash_dir=str(crash_dir),
         spare_crash_dir=str(spare),
         rerun=rerun,
+        seed=options.seed,
+        gomaxprocs=options.gomaxprocs,
+        gogc=options.gogc,
     )
 
 
+def _tokens(shared: Preparation, binary: FuzzBinary, options: SessionOptions) -> TokenBook:
+    """The dictionary a boosted target begins with; a stock worker cannot take one.
+
+    Behind the user's own come the literals of the package, then the dictionaries that ship for
+    the formats it deals with. Constants in the machine code stand in for literals where the
+    source cannot be read.
+    """
+    if not binary.boosted or shared.go is None or binary.package is None:
+        return TokenBook(options.dictionary)
+    package = binary.package
+    literals = package_literals(shared.go, package, tags=options.tags)
+    found = literals.tokens
+    if literals.problem:
+        shared.emit(Note("warning", literals.problem))
+        found = code_tokens(binary.path, binary.import_path).tokens
+    shipped = shipped_dictionaries()
+    formats = suggested(package.import_path, literals.imports)
+    known = [token for name in formats for token in read_dictionary(shipped[name])]
+    return TokenBook(options.dictionary, [*found, *known])
+
+
 def _capture(
-    shared: Preparation, target: TargetRow, options: SessionOptions, spec: WorkerSpec
+    shared: Preparation,
+    target: TargetRow,
+    options: SessionOptions,
+    spec: WorkerSpec,
+    target_boosted: bool,
 ) -> Capture | None:
-    if options.capture == "off":
+    """The recorder outside the workers. With in-process capture it looks only at what that cannot
+    see: inputs that start processes, and binaries with C code."""
+    if options.capture in ("off", "in-process"):
         return None
     problem = strace.available()
     if problem is None:
@@ -149,7 +193,10 @@ def _capture(
         return Capture("strace", lambda: strace.StraceRecorder(spec, scratch))
     if options.capture == "strace":
         raise RecorderError(f"expected a working strace for --capture strace: {problem}")
-    shared.emit(Note("warning", f"no system calls are recorded: {problem}"))
+    what = "no system calls are recorded"
+    if target_boosted:
+        what = "system calls of C code, of started processes and of the tests are not recorded"
+    shared.emit(Note("warning", f"{what}: {problem}"))
     return None
 
 

@@ -5,6 +5,9 @@ feature the cheapest entry that has it (execution time × size) is *favoured*, a
 is a product of factors for speed and for being new. Rarity is that of FairFuzz (Lemieux & Sen,
 ASE 2018): an entry that holds features which few others hold gets more.
 
+What an entry brought is rewarded too: one whose turns found new code or new system calls more often
+than others gets more turns, as in AFLFast's observation that energy belongs where finds are.
+
 Departures, and why:
 - Stock workers say nothing of executions that found nothing, so rarity is counted over kept
   entries (in how many a feature occurs), not over executions.
@@ -27,6 +30,7 @@ from gofuzzsec.coordinator.pool import Entry, Pool
 
 _FAVOURED = 8.0  # AFL skips entries that are not favoured 75 to 99 % of the time
 _REFRESH_SECONDS = 1.0
+_REFRESH_PICKS = 32  # in place of time where runs are to be repeatable
 _MIN_TURN, _MAX_TURN = 0.1, 0.5  # seconds
 _TURN_EXECUTIONS = 200  # a guess: enough that the request's own cost vanishes
 
@@ -34,28 +38,29 @@ _TURN_EXECUTIONS = 200  # a guess: enough that the request's own cost vanishes
 class Schedule:
     """Draws entries from one pool. Owned by the coordinator thread."""
 
-    def __init__(self, pool: Pool, rng: random.Random) -> None:
+    def __init__(self, pool: Pool, rng: random.Random, repeatable: bool = False) -> None:
+        """With *repeatable* no clock and no measured time has a say."""
         self._pool = pool
         self._rng = rng
+        self._repeatable = repeatable
         self._order: list[Entry] = []
         self._cumulative: npt.NDArray[np.float64] = np.zeros(0)
         self._changes_seen = -1
         self._refreshed = 0.0
+        self._refresh_cost = 0.0
+        self._picks = 0  # since the last refresh
 
     def pick(self) -> Entry | None:
         """The entry for the next turn; None while nothing can be mutated."""
-        now = time.monotonic()
-        age = now - self._refreshed
-        grown = self._pool.changes != self._changes_seen
-        # Turns change energies too, so refresh now and then even when nothing was added.
-        if not self._order or age > _REFRESH_SECONDS or (grown and age > _REFRESH_SECONDS / 5):
-            self._refresh(now)
+        if not self._order or self._is_stale():
+            self._refresh()
         if not self._order:
             return None
         point = self._rng.random() * float(self._cumulative[-1])
         index = int(np.searchsorted(self._cumulative, point, side="right"))
         entry = self._order[min(index, len(self._order) - 1)]
         entry.picks += 1
+        self._picks += 1
         return entry
 
     def another(self, entry: Entry) -> Entry | None:
@@ -70,12 +75,25 @@ class Schedule:
         wanted = entry.exec_ns * 1e-9 * _TURN_EXECUTIONS
         return min(max(wanted, _MIN_TURN), _MAX_TURN)
 
-    def _refresh(self, now: float) -> None:
+    def _is_stale(self) -> bool:
+        grown = self._pool.changes != self._changes_seen
+        if self._repeatable:
+            return (grown and self._picks >= _REFRESH_PICKS) or self._picks >= 16 * _REFRESH_PICKS
+        age = time.monotonic() - self._refreshed
+        # Turns change energies too, so refresh now and then even when nothing was added; a large
+        # corpus takes its time, of which this may cost a hundredth.
+        least = max(_REFRESH_SECONDS, 100 * self._refresh_cost)
+        return age > least or (grown and age > least / 5)
+
+    def _refresh(self) -> None:
+        began = time.monotonic()
         self._order = [entry for entry in self._pool if entry.fuzzable]
         self._changes_seen = self._pool.changes
-        self._refreshed = now
+        self._picks = 0
         if self._order:
             self._cumulative = np.cumsum(energies(self._order, self._pool))
+        self._refreshed = time.monotonic()
+        self._refresh_cost = self._refreshed - began
 
 
 def energies(entries: list[Entry], pool: Pool) -> npt.NDArray[np.float64]:
@@ -87,9 +105,11 @@ def energies(entries: list[Entry], pool: Pool) -> npt.NDArray[np.float64]:
     rarity = np.clip(rarity / max(float(rarity.mean()), 1e-9), 0.1, 8.0)
     picks = np.array([entry.picks for entry in entries], dtype=np.float64)
     novelty = 1.0 + 4.0 / (1.0 + picks)
+    finds = np.array([entry.finds for entry in entries], dtype=np.float64)
+    reward = 1.0 + np.minimum(finds / (1.0 + picks), 2.0)
     crashes = np.array([entry.crashes for entry in entries], dtype=np.float64)
     favour = np.where(_favoured(entries, pool), _FAVOURED, 1.0)
-    result: npt.NDArray[np.float64] = speed * rarity * novelty * favour / (1.0 + crashes)
+    result: npt.NDArray[np.float64] = speed * rarity * novelty * favour * reward / (1.0 + crashes)
     return result
 
 

@@ -19,7 +19,13 @@ from gofuzzsec.coordinator.share import share_with_go
 from gofuzzsec.errors import GofuzzsecError, UsageError, WorkerStartError
 from gofuzzsec.store import Store
 from gofuzzsec.store.location import campaign_dir
-from gofuzzsec.toolchain import build_fuzz_binary, find_go, list_packages, open_binary
+from gofuzzsec.toolchain import (
+    build_boosted,
+    build_fuzz_binary,
+    find_go,
+    list_packages,
+    open_binary,
+)
 from gofuzzsec.toolchain.model import FuzzBinary, Go
 
 _MIN_TURN, _MAX_TURN, _OPEN_TURN = 5.0, 60.0, 30.0  # seconds of one target before the next
@@ -124,7 +130,13 @@ def _binaries(
     binaries = []
     for package in list_packages(go, options.packages, options.cwd):
         emit(Note("info", f"building {package.import_path} with {go.text}"))
-        binaries.append(build_fuzz_binary(go, package, tags=options.tags, race=options.race))
+        if options.engine == "stock":
+            binaries.append(build_fuzz_binary(go, package, tags=options.tags, race=options.race))
+            continue
+        binary, reason = build_boosted(go, package, tags=options.tags, race=options.race)
+        if reason:
+            emit(Note("warning", f"{package.import_path} is fuzzed with stock workers: {reason}"))
+        binaries.append(binary)
     return go, binaries
 
 

@@ -12,11 +12,13 @@ from gofuzzsec.coordinator.capture import Capture, CaptureTask
 from gofuzzsec.coordinator.events import Event, Note
 from gofuzzsec.coordinator.pool import Entry, Pool
 from gofuzzsec.coordinator.schedule import Schedule
+from gofuzzsec.coordinator.tokens import TokenBook
 from gofuzzsec.corpus.format import unmarshal
-from gofuzzsec.corpus.values import Input
-from gofuzzsec.coverage import Bytes, Features, features, pack
+from gofuzzsec.corpus.values import GoType, Input
+from gofuzzsec.coverage import Features, pack
 from gofuzzsec.mutate import replay
 from gofuzzsec.store import InputRow, Store, TargetRow
+from gofuzzsec.syscalls.model import Recording
 from gofuzzsec.toolchain.model import FuzzBinary
 from gofuzzsec.worker import Outcome
 from gofuzzsec.worker.protocol import CHAINED_MUTATIONS
@@ -38,6 +40,9 @@ class CampaignOptions:
     spare_crash_dir: str  # where they go when that cannot be written
     rerun: str  # how to reproduce one; {hash} is replaced
     shm_size: int = 100 << 20
+    seed: int | None = None
+    gomaxprocs: int | None = 1
+    gogc: int | None = None
 
 
 @dataclass(slots=True)
@@ -60,7 +65,8 @@ class State:
 
     ``closing`` asks jobs to end at the next request. ``limit`` is executions this run may still
     begin, None for no limit. ``crash_keys`` are keys met before, here or in the store, each with
-    the sights that the store does not count yet.
+    the sights that the store does not count yet. ``types`` are the target's arguments' types.
+    ``looks`` maps what an agent calls a failure to its key (boosted workers only).
     """
 
     store: Store
@@ -76,12 +82,20 @@ class State:
     limit: int | None = None
     crash_keys: dict[str, int] = field(default_factory=dict)
     new_crashes: int = 0
+    types: tuple[GoType, ...] = ()
+    tokens: TokenBook = field(default_factory=lambda: TokenBook(()))
+    looks: dict[int, str] = field(default_factory=dict)
+    in_process: bool = False  # system calls are recorded by the workers themselves
+    has_c_code: bool = False  # whose calls they do not see
+    take_calls: Callable[[Entry, Recording, str], None] | None = None
     # Inputs of the recorder's own: worth keeping, or (False) only worth a run in a worker.
     adoptions: list[tuple[bytes, bool]] = field(default_factory=list)
     schedule: Schedule = field(init=False)
 
     def __post_init__(self) -> None:
-        self.schedule = Schedule(self.pool, self.rng)
+        if self.options.seed is not None:
+            self.rng.seed(self.options.seed)
+        self.schedule = Schedule(self.pool, self.rng, repeatable=self.options.seed is not None)
 
     @property
     def label(self) -> str:
@@ -119,7 +133,8 @@ class State:
             id=row.id,
             hash=row.hash,
             data=row.data,
-            exec_ns=row.exec_ns,
+            # A measured time would decide what is favoured, differently in every run.
+            exec_ns=row.exec_ns if self.options.seed is None else 1,
             found=found,
             fuzzable=is_fuzzable(values_of(row.data), self.options.shm_size),
         )
@@ -129,7 +144,7 @@ class State:
     def keep(
         self,
         data: bytes,
-        snapshot: Bytes,
+        found: Features,
         exec_ns: int,
         *,
         source: str,
@@ -137,7 +152,6 @@ class State:
         parent: int | None,
     ) -> Entry:
         """Store an input; from its return on it survives whatever happens."""
-        found = features(snapshot)
         row = self.store.add_input(
             self.target.id,
             data=data,
@@ -165,9 +179,16 @@ class State:
                 self.crash_keys[key] = 0
 
     def record(self, entry: Entry, source: str) -> None:
-        """Have the system calls of a kept input recorded."""
-        if self.capture is not None:
-            self.capture.submit(CaptureTask(entry.id, entry.data, source))
+        """Have the system calls of a kept input recorded, unless workers do that themselves."""
+        if not self.in_process or self.has_c_code:
+            self.record_outside(entry, source)
+
+    def record_outside(self, entry: Entry, source: str) -> bool:
+        """Have the recorder look at a kept input; False when there is none."""
+        if self.capture is None:
+            return False
+        self.capture.submit(CaptureTask(entry.id, entry.data, source))
+        return True
 
     def note(self, level: str, text: str) -> None:
         self.emit(Note(level, f"{self.label}: {text}"))

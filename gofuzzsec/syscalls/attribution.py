@@ -73,6 +73,7 @@ _CALLBACK_RUNNERS = frozenset(
     }
 )
 _REFLECTED_RUNNER = "testing.(*F).Fuzz.func"
+_AGENT_RUNNER = "testing.agentCall.func"  # of a boosted binary; by reflection or without
 _THREAD_START = ("_cgo_sys_thread_start", "_cgo_try_pthread_create", "x_cgo_", "threadentry")
 _CGO_WRAPPER = re.compile(r"_cgo_[0-9a-f]{8,}_C2?func_")
 _FINALIZERS = ("runtime.runfinq", "runtime.runFinalizers", "runtime.runCleanups")
@@ -186,6 +187,8 @@ def _harness_or_callback(names: Sequence[str], index: int) -> Origin:
     if names[index].startswith(_REFLECTED_RUNNER):
         by_reflection = package_of(called[-1]) == "reflect"
         return Origin.TARGET if by_reflection and len(called) > 1 else Origin.HARNESS
+    if names[index].startswith(_AGENT_RUNNER):
+        return Origin.TARGET if package_of(called[0]) != "reflect" else Origin.HARNESS
     return Origin.TARGET if names[index] in _CALLBACK_RUNNERS else Origin.HARNESS
 
 

@@ -58,6 +58,18 @@ def open_binary(path: Path, cwd: Path) -> FuzzBinary:
     )
 
 
+def has_c_code(path: Path) -> bool:
+    """Whether the Go program at *path* may hold C code: it is linked by the C linker then, and
+    wants the dynamic loader. Raises UsageError when it cannot be read."""
+    with _open(path) as handle:
+        try:
+            return read_program(Image(handle.fileno())).section(b".interp") is not None
+        except ElfError as error:
+            raise UsageError(
+                f"expected {path} to be a Go program, found {error}; {_HOW}"
+            ) from error
+
+
 def _open(path: Path) -> io.BufferedReader:
     """Open a regular file of sensible size; a FIFO or device is not even waited for."""
     try:

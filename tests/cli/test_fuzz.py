@@ -58,18 +58,22 @@ def test_defaults(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answer(monkeypatch)
     assert run("fuzz", "--capture", "off").exit_code == 0
     here = Path.cwd()
-    assert asked == [SessionOptions(campaign=here / ".gofuzzsec", cwd=here, capture="off")]
+    assert asked == [SessionOptions(campaign=here / ".gofuzzsec", cwd=here, capture="off", gogc=400)]
 
 
 def test_every_option_arrives(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, campaign: Path
 ) -> None:
     asked = answer(monkeypatch)
+    dictionary = tmp_path / "own.dict"
+    dictionary.write_text('word="GET"\n"\\x00\\x01"\n')
     result = run(
         *("fuzz", "./a", "encoding/json", "--target", "^FuzzP", "--campaign", str(campaign)),
         *("--time", "1h30m", "--workers", "3", "--hang-timeout", "500ms"),
         *("--memory-limit", "512MiB", "--minimize-time", "0", "--capture", "strace"),
         *("--stop-on-crash", "--share-cache", "--tags", "a,b", "--race", "--go", "/go/bin/go"),
+        *("--engine", "stock", "--seed", "7", "--gomaxprocs", "0", "--gogc", "50"),
+        *("--dict", str(dictionary), "--dict", str(dictionary)),
     )
     assert result.exit_code == 0, result.output
     assert asked == [
@@ -89,6 +93,11 @@ def test_every_option_arrives(
             tags="a,b",
             race=True,
             go="/go/bin/go",
+            engine="stock",
+            seed=7,
+            dictionary=(b"GET", b"\x00\x01"),
+            gomaxprocs=None,
+            gogc=50,
         )
     ]
 

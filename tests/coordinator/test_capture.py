@@ -12,14 +12,25 @@ from gofuzzsec.coordinator.events import Note, Started, SyscallFound
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.syscalls import strace
 from gofuzzsec.syscalls.model import Origin, Recording, SyscallUse
-from tests.coordinator.conftest import RunSession
+from tests.coordinator.conftest import Heard, RunSession
 from tests.requirements import require_strace
 
 
 def test_a_campaign_records_what_its_inputs_do(fuzz: RunSession) -> None:
     require_strace()
-    heard = fuzz("FuzzFiles", capture="auto", executions=3_000)
+    heard = fuzz("FuzzFiles", capture="auto", engine="stock", executions=3_000)
     assert heard.of(Started)[0].capture == "strace"
+    _check_records(heard)
+
+
+def test_a_boosted_campaign_records_what_its_inputs_do(fuzz: RunSession) -> None:
+    require_strace()  # for the baseline and the tests
+    heard = fuzz("FuzzFiles", capture="auto", executions=60_000)
+    assert heard.of(Started)[0].capture == "in-process and strace"
+    _check_records(heard)
+
+
+def _check_records(heard: Heard) -> None:
     found = {event.name for event in heard.of(SyscallFound)}
     assert {"mkdirat", "openat", "symlinkat"} <= found
     assert all(event.origin == "target" for event in heard.of(SyscallFound))
@@ -48,7 +59,7 @@ def test_a_missing_strace_is_one_line_and_no_obstacle(
     fuzz: RunSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(strace, "available", lambda: "strace is not installed")
-    heard = fuzz("FuzzFiles", capture="auto", executions=500)
+    heard = fuzz("FuzzFiles", capture="auto", engine="stock", executions=500)
     notes = [note for note in heard.of(Note) if "strace is not installed" in note.text]
     assert len(notes) == 1 and notes[0].level == "warning"
     assert heard.finished.stats[0].executions >= 500

@@ -105,7 +105,13 @@ def test_overlay_counts(
     monkeypatch.setenv("GOFLAGS", f"-overlay={overlay}")
     first = key()
     other.write_text("package c\n\nvar X = 1\n")
-    assert key() != first
+    second = key()
+    assert second != first
+    # Relative paths begin at the folder go runs in, not at the description's.
+    overlay.write_text(f'{{"Replace": {{"{tmp_path}/m/c/c.go": "../other.go", "x": "\\u0000"}}}}')
+    third = key()
+    other.write_text("package c\n")
+    assert len({first, second, third, key()}) == 4
 
 
 def test_folder_counts(go: Go, tree: WriteTree) -> None:

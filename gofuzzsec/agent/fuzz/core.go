@@ -38,7 +38,6 @@ type agCore struct {
 
 	// The execution under way, or the last one.
 	input   *agInput
-	given   agInput // what the fuzz function has
 	tracing bool
 	timed   bool   // its time is wanted, and who makes its system calls
 	callers string // of a timed execution
@@ -122,8 +121,7 @@ func (c *agCore) prepare(in *agInput) []any {
 	*c.mem.word(agWordInputLen) = uint64(agWireLen(in))
 	atomic.AddUint64(c.mem.word(agWordCount), 1)
 	c.budget.runs++
-	c.given.copyFrom(in) // the fuzz function may write to what it gets
-	agValues(c.values, c.types, &c.given)
+	agValues(c.values, c.types, in)
 	c.host.resetCalls()
 	if c.timed {
 		c.callers = ""

@@ -13,7 +13,7 @@ from gofuzzsec.coordinator.state import State, mutated
 from gofuzzsec.coordinator.talk import Job
 from gofuzzsec.coordinator.variety import start_of
 from gofuzzsec.corpus.format import marshal
-from gofuzzsec.coverage import as_array
+from gofuzzsec.coverage import as_array, features
 from gofuzzsec.worker import Fuzz, Outcome, Run, Verdict
 from gofuzzsec.worker.protocol import BLAMES_INPUT
 
@@ -66,7 +66,12 @@ def judge_find(state: State, entry: Entry, data: bytes, found: Outcome) -> Job:
     is_new = bool(np.any(fresh))
     if is_new:
         kept = state.keep(
-            data, stable, again.duration_ns, source="fuzz", why="coverage", parent=entry.id
+            data,
+            features(stable),
+            again.duration_ns,
+            source="fuzz",
+            why="coverage",
+            parent=entry.id,
         )
         entry.finds += 1
     else:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from gofuzzsec.coordinator.jobs.crash import crash_job
+from gofuzzsec.coordinator.pool import Entry
 from gofuzzsec.coordinator.state import State
 from gofuzzsec.coordinator.talk import Job, Talk
 from gofuzzsec.corpus.format import file_name
-from gofuzzsec.coverage import Bytes, as_array, features, pack
+from gofuzzsec.coverage import Features, as_array, features, pack
 from gofuzzsec.errors import WorkerStartError
 from gofuzzsec.store import InputRow
 from gofuzzsec.worker import Run, Verdict
@@ -36,12 +35,16 @@ def seed_job(state: State, seed: Seed) -> Job:
     measured = yield from _measure(state, seed.data)
     if measured is None:
         return
-    snapshot, exec_ns = measured
-    if seed.always or np.any(state.pool.fresh(snapshot)):
-        entry = state.keep(
-            seed.data, snapshot, exec_ns, source=seed.source, why="seed", parent=None
-        )
+    entry = keep_seed(state, seed, *measured)
+    if entry is not None:
         state.record(entry, "seeds")
+
+
+def keep_seed(state: State, seed: Seed, found: Features, exec_ns: int) -> Entry | None:
+    """Store *seed*, which covers *found*, if it is worth it."""
+    if not seed.always and not len(state.pool.fresh_features(found)):
+        return None
+    return state.keep(seed.data, found, exec_ns, source=seed.source, why="seed", parent=None)
 
 
 def adopt_job(state: State, data: bytes, keep: bool) -> Job:
@@ -51,8 +54,8 @@ def adopt_job(state: State, data: bytes, keep: bool) -> Job:
     """
     measured = yield from _measure(state, data)
     if measured is not None and keep:
-        snapshot, exec_ns = measured
-        entry = state.keep(data, snapshot, exec_ns, source="fuzz", why="syscall", parent=None)
+        found, exec_ns = measured
+        entry = state.keep(data, found, exec_ns, source="fuzz", why="syscall", parent=None)
         state.record(entry, "fuzz")
 
 
@@ -61,15 +64,16 @@ def refresh_job(state: State, row: InputRow) -> Job:
     measured = yield from _measure(state, row.data)
     if measured is None:
         return
-    snapshot, exec_ns = measured
-    found = features(snapshot)
+    state.record_row(refresh(state, row, *measured), row)
+
+
+def refresh(state: State, row: InputRow, found: Features, exec_ns: int) -> Entry:
+    """Take a stored input into the pool with what it covers in this build."""
     state.store.update_coverage(row.id, state.binary.key, pack(found), exec_ns)
-    entry = state.admit(row, found)
-    entry.exec_ns = exec_ns
-    state.record_row(entry, row)
+    return state.admit(replace(row, exec_ns=exec_ns), found)
 
 
-def _measure(state: State, data: bytes) -> Talk[tuple[Bytes, int] | None]:
+def _measure(state: State, data: bytes) -> Talk[tuple[Features, int] | None]:
     """Coverage and nanoseconds of one execution; None when there are none (a crash is seen to)."""
     outcome = yield Run(), data
     state.counts.executions += outcome.count
@@ -80,10 +84,15 @@ def _measure(state: State, data: bytes) -> Talk[tuple[Bytes, int] | None]:
         state.note("warning", f"an input could not be run: {outcome.message[:200]}")
         return None
     if not outcome.coverage:
-        raise WorkerStartError(
-            f"expected coverage counters in {state.binary.path.name}, found none: "
-            "build it with go test -c -fuzz=."
-        )
+        raise no_counters(state)
     snapshot = as_array(outcome.coverage)
     state.pool.begin(len(snapshot))
-    return snapshot, outcome.duration_ns
+    return features(snapshot), outcome.duration_ns
+
+
+def no_counters(state: State) -> WorkerStartError:
+    """What to raise when an execution covered nothing at all."""
+    return WorkerStartError(
+        f"expected coverage counters in {state.binary.path.name}, found none: "
+        "build it with go test -c -fuzz=."
+    )

@@ -1,0 +1,49 @@
+"""System calls that a boosted worker traced in its own process, as evidence."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from gofuzzsec.coordinator.pool import Entry
+from gofuzzsec.coordinator.state import State
+from gofuzzsec.coverage import Features
+from gofuzzsec.syscalls.inprocess import TracedCall, recording_of_trace
+from gofuzzsec.toolchain.find import host_arch
+
+_CALL = re.compile(r"feature (\d+) count (\d+)")
+_COMPLETE = "complete"
+
+
+def record_calls(state: State, entry: Entry, found: Features, callers: str, source: str) -> None:
+    """Hand the calls among the features of *entry* over as evidence.
+
+    *callers* is the agent's text about the traced run of the input.
+    """
+    if state.take_calls is None:
+        return
+    first = state.pool.first_call
+    marks = [int(mark) - first for mark in found[np.searchsorted(found, first) :]]
+    calls, complete = parse_callers(callers)
+    recording = recording_of_trace(calls, marks, host_arch(), all_traced=complete or not calls)
+    state.take_calls(entry, recording, source)
+
+
+def parse_callers(text: str) -> tuple[list[TracedCall], bool]:
+    """The traced calls in the agent's text, and whether they are all there were."""
+    calls: list[TracedCall] = []
+    stack: list[str] = []
+    feature = count = -1
+    complete = False
+    for line in [*text.splitlines(), "feature 0 count 0"]:
+        head = _CALL.fullmatch(line)
+        if head is None:
+            if feature < 0 and line == _COMPLETE:
+                complete = True
+            stack.append(line)
+            continue
+        if feature >= 0:
+            calls.append(TracedCall(feature, count, tuple(stack)))
+        feature, count, stack = int(head[1]), int(head[2]), []
+    return calls, complete
