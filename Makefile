@@ -27,7 +27,8 @@ help:
 	@echo "make demo              fuzz examples/jobrunner for $(DEMO_TIME) and build its seccomp profile"
 	@echo "make test              lint, types, tests with coverage (PYTEST='-k name' to choose)"
 	@echo "make test-go-versions  mutator, corpus files, workers and examples against $(GO_VERSIONS)"
-	@echo "make bench             compare with go test -fuzz (BENCH='--seconds 10 --runs 1' to choose)"
+	@echo "make bench             compare with go test -fuzz (BENCH='--seconds 10 --runs 1' to choose;"
+	@echo "                       bench/README.md has more measurements)"
 	@echo "make docs              write docs/commands.md from the commands' own help"
 	@echo "make lint | venv | clean"
 

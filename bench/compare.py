@@ -1,149 +1,112 @@
-"""Compare gofuzzsec with `go test -fuzz` on the same stock binaries; see bench/README.md.
+"""Compare gofuzzsec with `go test -fuzz` over targets of Go's standard library; see README.md.
 
-python -m bench.compare [--seconds 60] [--runs 3] [--workers 2] [--targets encoding/json ...]
+python -m bench.compare [--seconds 60] [--runs 3] [--workers 2] [--engine stock]
+                        [--targets encoding/json ...]
 """
 
 from __future__ import annotations
 
 import argparse
+import bisect
 import datetime
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.replay import replay
-from bench.sides import BenchError, Campaign, Case, native, ours, package_copy
-from gofuzzsec import __version__, toolchain
+from bench.limit import Limit, measure_limit
+from bench.replay import Covered, replay
+from bench.sides import TARGETS, BenchError, Campaign, Case, cases, native, ours, package_copy
+from bench.table import Pair, Row, for_json, medians, summary, table
+from gofuzzsec import __version__
 from gofuzzsec.errors import GofuzzsecError
 from gofuzzsec.files import write_atomic
 from gofuzzsec.toolchain.model import Go
 from gofuzzsec.worker.harvest import harvest_seeds
 
-TARGETS = {
-    "encoding/json": "FuzzUnmarshalJSON",
-    "encoding/csv": "FuzzRoundtrip",
-    "archive/tar": "FuzzReader",
-    "archive/zip": "FuzzReader",
-    "image/png": "FuzzDecode",
-    "image/gif": "FuzzDecode",
-    "html": "FuzzEscapeUnescape",
-    "net/netip": "FuzzParse",
-    "compress/gzip": "FuzzReader",
-    "encoding/pem": "FuzzDecode",
-}
 RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One run of one side. CPU is seconds of all processes, ``coordinator_cpu`` of the first.
+class Course:
+    """How coverage grew: ``covered[k]`` is what the seeds and the first k finds cover together.
 
-    ``edges`` and ``features`` are what the seeds and the inputs found within ``equal_cpu``
-    seconds cover: the CPU time of whichever side of the pair used less.
+    ``times`` are the Unix times of the finds, in order.
     """
 
-    side: str
-    cpu: float
-    wall: float
-    coordinator_cpu: float
-    executions: int
-    executions_per_cpu: float
-    equal_cpu: float
-    inputs: int
-    edges: int
-    features: int
-    ended: str
-    method: str
+    times: tuple[float, ...]
+    covered: tuple[Covered, ...]
+
+    def at(self, when: float) -> Covered:
+        """What was covered by the Unix time *when*."""
+        return self.covered[bisect.bisect_right(self.times, when)]
+
+    def reached(self, edges: int) -> float | None:
+        """The Unix time by which there were so many edges, None if there never were.
+
+        The seeds count from the first input on that is in the corpus: they were run by then.
+        """
+        for number, seen in enumerate(self.covered):
+            if seen.edges >= edges:
+                return self.times[max(number - 1, 0)] if self.times else None
+        return None
 
 
-def judge(case: Case, campaign: Campaign, equal_cpu: float, seeds: Sequence[bytes]) -> Row:
-    """Replay what *campaign* had found by *equal_cpu* and put its figures together."""
-    measured = campaign.measured
-    limit = measured.time_at(equal_cpu)
-    corpus = [*seeds, *(found.data for found in campaign.corpus if found.at <= limit)]
+def course_of(case: Case, campaign: Campaign, seeds: Sequence[bytes]) -> Course:
+    """Replay *seeds*, then what *campaign* found in the order of time, through a stock worker."""
+    finds = sorted(campaign.corpus, key=lambda found: found.at)
+    corpus = [*seeds, *(found.data for found in finds)]
     with tempfile.TemporaryDirectory(prefix="gofuzzsec-bench-") as scratch:
         cwd = package_copy(case, Path(scratch, "src"))
         seen = replay(case.binary.path, case.target, cwd, corpus, Path(scratch, "worker"))
+    return Course(tuple(found.at for found in finds), seen[len(seeds) :])
+
+
+def judge(campaign: Campaign, course: Course, equal_cpu: float, wanted: int) -> Row:
+    """The figures of one side; *wanted* is how many edges go had in the end."""
+    measured = campaign.measured
+    seen = course.at(measured.time_at(equal_cpu))
+    reached = course.reached(wanted)
     return Row(
         side=campaign.side, cpu=measured.cpu, wall=measured.wall,
-        coordinator_cpu=measured.main_cpu, executions=campaign.executions,
+        coordinator_cpu=measured.main_cpu, startup_cpu=measured.cpu_at(campaign.began),
+        executions=campaign.executions,
         executions_per_cpu=campaign.executions / measured.cpu, equal_cpu=equal_cpu,
         inputs=seen.inputs, edges=seen.edges, features=seen.features,
+        final_edges=course.covered[-1].edges,
+        reach_cpu=None if reached is None else measured.cpu_at(reached),
         ended=campaign.ended, method=measured.method,
     )  # fmt: skip
 
 
-def compare_once(case: Case, seeds: Sequence[bytes], native_first: bool) -> dict[str, Row]:
+def compare_once(case: Case, seeds: Sequence[bytes], native_first: bool) -> Pair:
     """Both sides once, one right after the other, in the order asked for."""
-    campaigns: list[Campaign] = []
+    runs: dict[str, Campaign] = {}
     for side in (native, ours) if native_first else (ours, native):
         with tempfile.TemporaryDirectory(prefix="gofuzzsec-bench-") as folder:
-            campaigns.append(side(case, Path(folder) / "run"))
-    equal_cpu = min(campaign.measured.cpu for campaign in campaigns)
-    return {one.side: judge(case, one, equal_cpu, seeds) for one in campaigns}
+            campaign = side(case, Path(folder) / "run")
+        runs[campaign.side] = campaign
+    equal_cpu = min(campaign.measured.cpu for campaign in runs.values())
+    courses = {name: course_of(case, campaign, seeds) for name, campaign in runs.items()}
+    wanted = courses["native"].covered[-1].edges
+    rows = {name: judge(runs[name], courses[name], equal_cpu, wanted) for name in runs}
+    return Pair(rows["native"], rows["gofuzzsec"], physical_limit(case, runs["gofuzzsec"]))
 
 
-def medians(pairs: Sequence[dict[str, Row]], workers: int) -> dict[str, float]:
-    """The row of the table: medians over the runs of a target, and their ratios."""
-
-    def median(side: str, field: str) -> float:
-        return statistics.median(float(getattr(pair[side], field)) for pair in pairs)
-
-    row: dict[str, float] = {}
-    for side in ("native", "gofuzzsec"):
-        for field in ("cpu", "executions_per_cpu", "edges", "features"):
-            row[f"{side}_{field}"] = median(side, field)
-        row[f"{side}_coordinator_percent"] = statistics.median(
-            100 * pair[side].coordinator_cpu / pair[side].wall / workers for pair in pairs
-        )
-    for field in ("executions_per_cpu", "edges", "features"):
-        row[f"{field}_ratio"] = row[f"gofuzzsec_{field}"] / max(row[f"native_{field}"], 1e-9)
-    return row
-
-
-def summary(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """What the whole table comes to."""
-    speed = [row["executions_per_cpu_ratio"] for row in rows]
-    return {
-        "executions_per_cpu_ratio_median": statistics.median(speed),
-        "executions_per_cpu_ratio_geometric_mean": statistics.geometric_mean(speed),
-        "executions_per_cpu_ratio_least": min(speed),
-        "targets": len(rows),
-        "targets_with_at_least_as_many_edges": sum(row["edges_ratio"] >= 1 for row in rows),
-        "coordinator_percent_most": max(row["gofuzzsec_coordinator_percent"] for row in rows),
-    }
-
-
-HEADER = f"""\
-{"":34}{"executions per CPU s":^31}{"edges":^26}{"features":>9}{"CPU s":^18}{"coordinator %":^18}
-{"medians; † CPU differs by over 3 %":34}{"go":>10}{"gofuzzsec":>11}{"ratio":>10}\
-{"go":>8}{"gofuzzsec":>11}{"ratio":>7}{"ratio":>9}{"go":>7}{"gofuzzsec":>11}{"go":>7}{"gofuzzsec":>11}"""
-
-
-def table(results: dict[str, dict[str, float]]) -> str:
-    """The printed table: one line a target."""
-    lines = [HEADER]
-    for name, row in results.items():
-        uneven = abs(row["gofuzzsec_cpu"] / row["native_cpu"] - 1) > 0.03
-        lines.append(
-            f"{name + (' †' if uneven else ''):34}"
-            f"{row['native_executions_per_cpu']:10,.0f}"
-            f"{row['gofuzzsec_executions_per_cpu']:11,.0f}"
-            f"{row['executions_per_cpu_ratio']:10,.2f}"
-            f"{row['native_edges']:8.0f}{row['gofuzzsec_edges']:11.0f}{row['edges_ratio']:7.3f}"
-            f"{row['features_ratio']:9.3f}"
-            f"{row['native_cpu']:7.1f}{row['gofuzzsec_cpu']:11.1f}"
-            f"{row['native_coordinator_percent']:7.1f}"
-            f"{row['gofuzzsec_coordinator_percent']:11.1f}"
-        )
-    return "\n".join(lines)
+def physical_limit(case: Case, campaign: Campaign) -> Limit | None:
+    """`bench.limit` over our corpus; None with stock workers or a target that crashes."""
+    if not case.fuzzed.boosted:
+        return None
+    try:
+        return measure_limit(case.fuzzed, case.target, [found.data for found in campaign.corpus])
+    except BenchError as error:
+        print(f"{case.name}: no physical limit: {error}", flush=True)
+        return None
 
 
 def machine(go: Go) -> dict[str, object]:
@@ -161,12 +124,9 @@ def machine(go: Go) -> dict[str, object]:
     }  # fmt: skip
 
 
-def cases(go: Go, names: Sequence[str], seconds: int, workers: int) -> Iterator[Case]:
-    """Build the fuzz binary of each named package, in the order given."""
-    for name in names:
-        (package,) = toolchain.list_packages(go, [name], Path.cwd())
-        binary = toolchain.build_fuzz_binary(go, package)
-        yield Case(go, binary, TARGETS[name], seconds, workers)
+def results_path(facts: dict[str, object], kind: str) -> Path:
+    """A new file in ``results`` for figures of this *kind*."""
+    return RESULTS / f"{str(facts['date']).replace(':', '')[:17]}-{kind}-{facts['go']}.json"
 
 
 def options(argv: Sequence[str]) -> argparse.Namespace:
@@ -174,6 +134,7 @@ def options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=60, help="wall time of each run")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--engine", choices=("boosted", "stock"), default="boosted")
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
     return parser.parse_args(argv)
 
@@ -183,12 +144,13 @@ def main(argv: Sequence[str]) -> int:
 
     All targets once, then all again: what is there when the time is up is spread evenly.
     """
-    args, go = options(argv), toolchain.find_go()
-    facts = machine(go) | {name: getattr(args, name) for name in ("seconds", "runs", "workers")}
-    path = RESULTS / f"{str(facts['date']).replace(':', '')[:17]}-{go.text}.json"
-    runs: dict[str, list[dict[str, Row]]] = {}
+    args = options(argv)
+    every = list(cases(args.targets, args.seconds, args.workers, args.engine))
+    chosen = {name: getattr(args, name) for name in ("seconds", "runs", "workers", "engine")}
+    facts = machine(every[0].go) | chosen
+    path = results_path(facts, f"compare-{args.engine}")
+    runs: dict[str, list[Pair]] = {}
     failed: list[str] = []
-    every = list(cases(go, args.targets, args.seconds, args.workers))
     for number in range(args.runs):
         for case in every:
             harvest = harvest_seeds(case.binary.path, case.target, case.binary.cwd)
@@ -212,20 +174,17 @@ def main(argv: Sequence[str]) -> int:
 
 
 def report(
-    facts: dict[str, object], runs: dict[str, list[dict[str, Row]]], failed: Sequence[str]
+    facts: dict[str, object], runs: dict[str, list[Pair]], failed: Sequence[str]
 ) -> dict[str, object]:
     """Everything measured so far, as it is written."""
     workers = int(str(facts["workers"]))
     results = {name: medians(pairs, workers) for name, pairs in runs.items()}
     return {
         "machine": facts,
-        "summary": summary(list(results.values())),
-        "medians": results,
+        "summary": for_json(summary(list(results.values()))),
+        "medians": {name: for_json(row) for name, row in results.items()},
         "failed": list(failed),
-        "runs": {
-            name: [{side: asdict(row) for side, row in pair.items()} for pair in pairs]
-            for name, pairs in runs.items()
-        },
+        "runs": {name: [asdict(pair) for pair in pairs] for name, pairs in runs.items()},
     }
 
 

@@ -47,6 +47,17 @@ class Measured:
         (t0, c0), (t1, c1) = self.course[after - 1 : after + 1]
         return t0 + (t1 - t0) * (cpu - c0) / (c1 - c0)
 
+    def cpu_at(self, when: float) -> float:
+        """CPU seconds used by the Unix time *when*, interpolated; 0 before it began."""
+        times = [at for at, _ in self.course]
+        if when >= times[-1]:
+            return self.cpu
+        after = bisect.bisect_right(times, when)
+        if after == 0:
+            return 0.0
+        (t0, c0), (t1, c1) = self.course[after - 1 : after + 1]
+        return c0 + (c1 - c0) * (when - t0) / (t1 - t0)
+
 
 def run_measured(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: Path, timeout: float

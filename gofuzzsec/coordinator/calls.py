@@ -9,10 +9,12 @@ import numpy as np
 from gofuzzsec.coordinator.pool import Entry
 from gofuzzsec.coordinator.state import State
 from gofuzzsec.coverage import Features
+from gofuzzsec.errors import RecorderError
 from gofuzzsec.syscalls.inprocess import TracedCall, recording_of_trace
+from gofuzzsec.syscalls.model import Recording
 from gofuzzsec.toolchain.find import host_arch
 
-_CALL = re.compile(r"feature (\d+) count (\d+)")
+_CALL = re.compile(r"feature (\d{1,9}) count (\d{1,9})")
 _COMPLETE = "complete"
 
 
@@ -26,7 +28,10 @@ def record_calls(state: State, entry: Entry, found: Features, callers: str, sour
     first = state.pool.first_call
     marks = [int(mark) - first for mark in found[np.searchsorted(found, first) :]]
     calls, complete = parse_callers(callers)
-    recording = recording_of_trace(calls, marks, host_arch(), all_traced=complete or not calls)
+    try:
+        recording = recording_of_trace(calls, marks, host_arch(), all_traced=complete or not calls)
+    except RecorderError as error:  # a target may have written over what the agent said
+        recording = Recording((), complete=False, problem=str(error))
     state.take_calls(entry, recording, source)
 
 

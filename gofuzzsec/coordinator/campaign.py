@@ -51,7 +51,8 @@ class Campaign:
     ) -> None:
         """*processes* are recorded beside the fuzzing; *scratch* is for the workers' folders."""
         self.state = state
-        self._seeds = deque(seeds)
+        # Short ones first: where seeds are slow, they are the first to let fuzzing begin.
+        self._seeds = deque(sorted(seeds, key=lambda seed: len(seed.data)))
         self._refreshes: deque[InputRow] = deque()
         self._resumed = 0
         self._started = False
@@ -63,6 +64,7 @@ class Campaign:
         self._deadline: float | None = None
         self._closing_since = 0.0
         self._build_noted = False
+        self._alternate = False
         self._desk = EvidenceDesk(state, processes)
         options = state.options
         spec = WorkerSpec(
@@ -197,11 +199,13 @@ class Campaign:
         state = self.state
         if state.closing:
             return None
+        if state.binary.boosted and (self._refreshes or self._seeds):
+            # Slow seeds must not keep all workers from what the others already found.
+            self._alternate = not self._alternate
+            if self._alternate or not state.pool.entries:
+                return self._batch_job()
         if state.binary.boosted:
-            if self._refreshes:
-                return batch_job(state, _batch(self._refreshes))
-            if self._seeds:
-                return batch_job(state, _batch(self._seeds))
+            return self._plan_job()
         if self._refreshes:
             return refresh_job(state, self._refreshes.popleft())
         if self._seeds:
@@ -211,10 +215,27 @@ class Campaign:
         limit = state.limit
         if limit is not None and state.counts.executions + state.counts.reserved >= limit:
             return None
-        if state.binary.boosted:
-            return plan_job(state) if state.pool.entries else None
         entry = state.schedule.pick()
         return fuzz_job(state, entry) if entry is not None else None
+
+    def _batch_job(self) -> Job:
+        workers = self.state.options.workers
+        if self._refreshes:
+            rows = self._refreshes
+            batch = _batch(rows, workers)
+            return batch_job(self.state, batch, lambda left: rows.extendleft(left[::-1]))
+        seeds = self._seeds
+        first = _batch(seeds, workers)
+        return batch_job(self.state, first, lambda left: seeds.extendleft(left[::-1]))
+
+    def _plan_job(self) -> Job | None:
+        state = self.state
+        if state.adoptions:
+            return adopt_job(state, *state.adoptions.pop())
+        limit = state.limit
+        if limit is not None and state.counts.executions + state.counts.reserved >= limit:
+            return None
+        return plan_job(state) if state.pool.entries else None
 
     def _should_close(self) -> bool:
         if self._stop():
@@ -268,13 +289,12 @@ class Campaign:
 _T = TypeVar("_T", Seed, InputRow)
 
 
-def _batch(queue: deque[_T]) -> list[_T]:
-    """Inputs off the front of *queue* that make one batch."""
-    batch: list[_T] = []
-    size = 0
-    while queue and len(batch) < MOST_INPUTS and size + len(queue[0].data) <= MOST_BYTES:
+def _batch(queue: deque[_T], workers: int) -> list[_T]:
+    """Inputs off the front of *queue*, not empty, that make one batch and leave some for others."""
+    most = min(-(-len(queue) // (2 * workers)), MOST_INPUTS)
+    batch = [queue.popleft()]
+    size = len(batch[0].data)
+    while queue and len(batch) < most and size + len(queue[0].data) <= MOST_BYTES:
         size += len(queue[0].data)
-        batch.append(queue.popleft())
-    if not batch and queue:
         batch.append(queue.popleft())
     return batch

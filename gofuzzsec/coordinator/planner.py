@@ -20,6 +20,7 @@ _ITEMS = 16
 _LEAST_ENERGY, _MOST_ENERGY = 8, 8192  # executions of one item
 _REPEATABLE_ENERGY = 1024
 _SOLVE_BUDGET = 4096  # executions for the comparisons of one entry
+_MOST_SOLVES = 8  # times that it is begun, where it never comes to its end
 _LONGEST_SOLVED = 64 << 10  # bytes: beyond, looking for operands in the input is not worth it
 _LEAST_LEN, _MOST_LEN = 4096, 1 << 20  # bytes an input may grow to
 _PLAN_BYTES = 32 << 20
@@ -42,8 +43,10 @@ def make_plan(state: State, limit: int) -> Plan | None:
         size += len(wire)
         if items and size > _PLAN_BYTES:
             break
-        solve = not entry.solved and len(wire) <= _LONGEST_SOLVED
-        items.append(PlanItem(entry.id, energy, solve, wire))
+        solve = not entry.solved and entry.solves < _MOST_SOLVES and len(wire) <= _LONGEST_SOLVED
+        entry.solves += solve
+        most = energy if repeatable else _affordable(entry)
+        items.append(PlanItem(entry.id, min(energy, most), solve, wire))
     if not items:
         return None
     longest = max(len(item.wire) for item in items)
@@ -58,11 +61,6 @@ def make_plan(state: State, limit: int) -> Plan | None:
     )
 
 
-def mark_solved(entry: Entry) -> None:
-    """Remember that the comparisons of *entry* were worked on."""
-    entry.solved = True
-
-
 @lru_cache(maxsize=256)
 def wire_of(data: bytes) -> bytes:
     """A corpus file as it travels to the agent; the last ones are remembered."""
@@ -75,3 +73,8 @@ def _energy(state: State) -> int:
         return _REPEATABLE_ENERGY // 4
     rate = counts.executions / counts.worker_seconds
     return int(min(max(rate * _SECONDS / _ITEMS, _LEAST_ENERGY), _MOST_ENERGY))
+
+
+def _affordable(entry: Entry) -> int:
+    """Executions of a slow entry that take no more than a few shares of a plan's time."""
+    return max(int(4 * _SECONDS / _ITEMS * 1e9 / max(entry.exec_ns, 1)), 1)

@@ -18,7 +18,8 @@ class Entry:
     ``id`` is the store's. ``exec_ns`` is one execution in nanoseconds. ``found`` are its
     features. ``fuzzable`` is False for a value so long that Go's mutator refuses it.
     ``picks``, ``finds`` and ``crashes`` count turns given to it and what they brought. ``solved``
-    is True once its comparisons were worked on (boosted workers only).
+    is True once its comparisons were worked on to the end, ``solves`` counts how often that was
+    begun (boosted workers only).
     """
 
     id: int
@@ -31,6 +32,7 @@ class Entry:
     finds: int = 0
     crashes: int = 0
     solved: bool = False
+    solves: int = 0
 
     @property
     def cost(self) -> float:

@@ -60,3 +60,10 @@ def test_time_at_interpolates_the_course() -> None:
     assert done.time_at(5.0) == 105.0
     assert done.time_at(20.0) == 115.0
     assert done.time_at(30.0) == float("inf")
+
+
+def test_cpu_at_is_time_at_the_other_way_round() -> None:
+    done = Measured(0, 20.0, 30.0, 1.0, ((100.0, 0.0), (110.0, 10.0), (120.0, 30.0)), "cgroup")
+    assert [done.cpu_at(when) for when in (90.0, 100.0, 105.0, 115.0, 120.0, 130.0)] == [
+        0.0, 0.0, 5.0, 20.0, 30.0, 30.0,
+    ]  # fmt: skip

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from gofuzzsec.toolchain.model import FuzzBinary
+from gofuzzsec.toolchain.model import FuzzBinary, Go
 from gofuzzsec.worker import Worker, WorkerSpec
+from tests.worker.semantics import Built, build
 
 StartWorker = Callable[..., Worker]
 
@@ -29,3 +30,9 @@ def worker_of(targets: FuzzBinary, tmp_path: Path) -> Iterator[StartWorker]:
     yield start
     for worker in made:
         worker.close()
+
+
+@pytest.fixture(scope="session")
+def built(any_go: Go, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """``tests/agentmodule``, stock and boosted, by each Go."""
+    return build(any_go, tmp_path_factory.mktemp("agent") / "targets")

@@ -7,8 +7,16 @@ const (
 	agBatchTwice = 1 // run each input twice; report what code both runs cover, and all their calls
 )
 
+// agBatchTime is how long a batch may go on beginning inputs, and agBatchSlow what an input may take
+// to be run a second time. Some seeds take seconds, and others wait for the worker.
+const (
+	agBatchTime = 300 * time.Millisecond
+	agBatchSlow = 100 * time.Millisecond
+)
+
 // runBatch executes exact inputs and reports each one's verdict, time, coverage and system calls,
-// until all are done or the results area is full: the coordinator asks again for the rest.
+// until all are done, the time is up or the results area is full: the coordinator asks again for the
+// rest. At least one is done unless its result alone does not fit.
 func (c *agCore) runBatch() bool {
 	r := agReader{b: c.mem.request[:*c.mem.word(agWordRequestLen)]}
 	count, flags := r.u64(), r.u64()
@@ -17,10 +25,15 @@ func (c *agCore) runBatch() bool {
 	c.quiet = true
 	defer func() { c.quiet = false }()
 	in := agInput{kinds: c.kinds}
+	began := time.Now()
 	for i := uint64(0); i < count; i++ {
 		wire := r.bytes(uint64(r.u32()))
 		if r.bad || !agWireDecode(wire, &in) {
 			return false
+		}
+		if i > 0 && time.Since(began) > agBatchTime {
+			*c.mem.word(agWordEnd) = agEndTime
+			break
 		}
 		if !c.batchOne(&in, flags) {
 			*c.mem.word(agWordEnd) = agEndFull
@@ -33,7 +46,7 @@ func (c *agCore) runBatch() bool {
 func (c *agCore) batchOne(in *agInput, flags uint64) bool {
 	c.timed = true
 	c.exec(in)
-	if flags&agBatchTwice != 0 && !c.failed {
+	if flags&agBatchTwice != 0 && !c.failed && c.took < agBatchSlow {
 		first := c.cov.features(nil)
 		c.exec(in)
 		calls := c.cov.absentCalls(first) // evidence must not be lost

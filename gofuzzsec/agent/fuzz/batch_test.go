@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // coreBatch is the body of a batch request.
@@ -22,7 +23,7 @@ type coreResult struct {
 	failed   bool
 	features []uint32
 	text     string
-	stacks   string
+	callers  string
 }
 
 func (s *coreSim) results(t *testing.T) (results []coreResult) {
@@ -30,7 +31,7 @@ func (s *coreSim) results(t *testing.T) (results []coreResult) {
 	for _, r := range s.of(t, agRecordResult) {
 		one := coreResult{failed: r.u32() != 0}
 		r.u64() // nanoseconds
-		one.features, one.text, one.stacks = r.coreList(), r.coreText(), r.coreText()
+		one.features, one.text, one.callers = r.coreList(), r.coreText(), r.coreText()
 		if r.bad || len(r.b) != 0 {
 			t.Fatal("a result has other fields than expected")
 		}
@@ -59,14 +60,13 @@ func TestABatchTellsOfEveryInput(t *testing.T) {
 			t.Fatal("refused")
 		}
 		want := []coreResult{
-			{features: []uint32{8, call + 1}},
-			{failed: true, features: []uint32{24, call + 3}, text: "x_test.go:1: three"},
-			{features: []uint32{0, call}},
-			{features: []uint32{8, call + 1}},
+			{features: []uint32{8, call + 1}, callers: "1"},
+			{failed: true, features: []uint32{24, call + 3}, text: "x_test.go:1: three", callers: "3"},
+			{features: []uint32{0, call}, callers: "0"},
+			{features: []uint32{8, call + 1}, callers: "1"},
 		}
 		if !twice {
 			want[0].features = []uint32{8, 800, call + 1} // with what only a first run covers
-			want[0].stacks, want[1].stacks, want[2].stacks = "1", "3", "0"
 		}
 		if got := s.results(t); !reflect.DeepEqual(got, want) {
 			t.Errorf("twice %v: results %+v, want %+v", twice, got, want)
@@ -88,7 +88,7 @@ func TestABatchThatFillsItsAreaGoesOn(t *testing.T) {
 		return lengthy(s, values[0].([]byte))
 	})
 	left := []*agInput{simBytes(""), simBytes("1"), simBytes("22"), simBytes("4444"), simBytes("55555")}
-	var stacks string
+	var callers string
 	for asked := 0; len(left) > 0; asked++ {
 		if asked > 5 {
 			t.Fatal("no end")
@@ -99,12 +99,12 @@ func TestABatchThatFillsItsAreaGoesOn(t *testing.T) {
 			t.Errorf("%d of %d results, end %d", len(done), len(left), s.end())
 		}
 		for _, one := range done {
-			stacks += one.stacks
+			callers += one.callers
 		}
 		left = left[len(done):]
 	}
-	if stacks != "01245" {
-		t.Errorf("told where the calls %q were made: some are lost with a result that did not fit", stacks)
+	if callers != "01245" {
+		t.Errorf("told where the calls %q were made: some are lost with a result that did not fit", callers)
 	}
 }
 
@@ -169,5 +169,26 @@ func TestTheLoopRunsTheSameInputsBothWays(t *testing.T) {
 	p.limit = 0
 	if s.ask(agRequestLoop, p.body()) {
 		t.Error("a loop without an end is accepted")
+	}
+}
+
+func TestASlowBatchEndsInTime(t *testing.T) {
+	s := coreBytes(t, func(s *coreSim, data []byte) (bool, string) {
+		time.Sleep(agBatchSlow + 10*time.Millisecond)
+		return false, ""
+	})
+	inputs := make([]*agInput, 20)
+	for i := range inputs {
+		inputs[i] = simBytes("x")
+	}
+	if !s.ask(agRequestBatch, coreBatch(agBatchTwice, nil, inputs...)) {
+		t.Fatal("refused")
+	}
+	done := len(s.results(t))
+	if s.end() != agEndTime || done == 0 || done > 4 {
+		t.Errorf("%d results, end %d", done, s.end())
+	}
+	if s.runs != done {
+		t.Errorf("%d executions for %d slow inputs", s.runs, done)
 	}
 }

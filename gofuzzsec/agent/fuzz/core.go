@@ -48,17 +48,18 @@ type agCore struct {
 	text    string
 	dirty   bool // instrumented code of ours or of cleanups may have run since the last snapshot
 
-	fails   agFails
-	tokens  agTold
-	found   []uint32      // scratch of keep
-	queue   []*agFind     // finds of this plan that still want their turn
-	parent  uint64        // entry that the running executions descend from
-	finds   uint32        // of this plan
-	solving time.Duration // spent on comparisons by this plan
-	spare   agInput
-	once    func() []any
-	after_  func()
-	done    func(bool, string) bool
+	fails      agFails
+	tokens     agTold
+	found      []uint32      // scratch of keep
+	queue      []*agFind     // finds of this plan that still want their turn
+	parent     uint64        // entry that the running executions descend from
+	finds      uint32        // of this plan
+	solving    time.Duration // spent on comparisons by this plan
+	solveUntil time.Time     // when the comparison stage under way has to end; zero outside of one or without a clock
+	spare      agInput
+	once       func() []any
+	after_     func()
+	done       func(bool, string) bool
 }
 
 // agFind is an input kept by this plan; number counts the plan's finds from 0.
@@ -197,11 +198,11 @@ func (c *agCore) attempt(in *agInput, tracing bool) (fresh, ok bool) {
 	c.exec(in)
 	c.tracing = false
 	*c.mem.word(agWordSolveRuns)++
-	if c.failed || !c.cov.fresh {
-		return false, !c.over()
+	if !c.failed && c.cov.fresh {
+		fresh = c.keep(in)
 	}
-	kept := c.keep(in)
-	return kept, !c.over()
+	late := !c.solveUntil.IsZero() && time.Now().After(c.solveUntil)
+	return fresh, !late && !c.over()
 }
 
 // maxLen is the most bytes an input's data may have.

@@ -76,8 +76,8 @@ func TestKeepReportsWhatComesAgain(t *testing.T) {
 	if want := []uint32{7 * 8, call}; !reflect.DeepEqual(f.features, want) || !reflect.DeepEqual(f.fresh, want) {
 		t.Errorf("features %v, fresh %v, want %v for both", f.features, f.fresh, want)
 	}
-	if f.parent != 42 || f.stacks != "3" {
-		t.Errorf("parent %d, stacks %q", f.parent, f.stacks)
+	if f.parent != 42 || f.callers != "3" {
+		t.Errorf("parent %d, callers %q", f.parent, f.callers)
 	}
 	s.exec(simBytes("y"))
 	if s.cov.fresh {
@@ -104,18 +104,64 @@ func TestKeepRefusesWhatFailsWhenRunAgain(t *testing.T) {
 	}
 }
 
-func TestStacksAreToldOnce(t *testing.T) {
+func TestCallersAreRecordedInTimedRunsOnly(t *testing.T) {
+	var watched []bool
 	s := coreBytes(t, func(s *coreSim, data []byte) (bool, string) {
+		watched = append(watched, s.watched)
 		s.made = append(s.made, uint32(len(data)))
 		return false, ""
 	})
-	var stacks []string
-	for _, data := range []string{"1", "22", "1"} {
-		s.exec(simBytes(data))
-		stacks = append(stacks, s.untoldStacks(s.cov.features(nil)))
+	s.exec(simBytes("1"))
+	s.timed = true
+	s.exec(simBytes("22"))
+	s.timed = false
+	s.exec(simBytes("333"))
+	if want := []bool{false, true, false}; !reflect.DeepEqual(watched, want) || s.watched {
+		t.Errorf("recorded in %v, want %v", watched, want)
 	}
-	if want := []string{"1", "2", ""}; !reflect.DeepEqual(stacks, want) {
-		t.Errorf("told %q, want %q", stacks, want)
+	if s.callers != "2" {
+		t.Errorf("callers are %q", s.callers)
+	}
+}
+
+func TestASystemCallMadeOnceIsKeptAsEvidence(t *testing.T) {
+	s := coreBytes(t, func(s *coreSim, data []byte) (bool, string) {
+		s.counters[1]++
+		if s.runs == 1 {
+			s.made = append(s.made, 5)
+		}
+		return false, ""
+	})
+	s.cov.learn([]uint32{8})
+	s.exec(simBytes("long enough to be trimmed"))
+	if !s.keep(simBytes("long enough to be trimmed")) {
+		t.Fatal("not kept")
+	}
+	f := s.findings(t)[0]
+	call := uint32(s.cov.padded)*8 + 5
+	if want := []uint32{call}; !reflect.DeepEqual(f.fresh, want) || !coreHas(f.features, call) {
+		t.Errorf("fresh are %v of %v, want %v", f.fresh, f.features, want)
+	}
+	if string(f.input.data) != "long enough to be trimmed" {
+		t.Errorf("trimmed to %q, without a way to tell what matters", f.input.data)
+	}
+}
+
+func TestWhatDependsOnRunsBetweenIsKeptAsItCame(t *testing.T) {
+	s := coreBytes(t, func(s *coreSim, data []byte) (bool, string) {
+		if len(data) == 9 && s.runs < 3 {
+			s.counters[1]++
+		}
+		s.counters[2]++
+		return false, ""
+	})
+	s.cov.learn([]uint32{16})
+	s.exec(simBytes("nine long"))
+	if !s.keep(simBytes("nine long")) {
+		t.Fatal("not kept")
+	}
+	if f := s.findings(t)[0]; string(f.input.data) != "nine long" || !reflect.DeepEqual(f.fresh, []uint32{8}) {
+		t.Errorf("kept %q for %v", f.input.data, f.fresh)
 	}
 }
 

@@ -13,6 +13,7 @@ type coreSim struct {
 	counters []byte
 	target   func(s *coreSim, values []any) (failed bool, text string)
 	made     []uint32 // system call features of the execution
+	watched  bool     // callers of system calls are recorded
 	runs     int
 }
 
@@ -49,9 +50,10 @@ func newCoreSim(t *testing.T, results int, types []reflect.Kind, target func(s *
 		},
 		resetCalls: func() { s.made = s.made[:0] },
 		calls:      func(to []uint32) []uint32 { return append(to, s.made...) },
-		stacks: func(features []uint32) string {
+		traceCalls: func(on bool) { s.watched = on },
+		callers: func() string {
 			var b strings.Builder
-			for _, f := range features {
+			for _, f := range s.made {
 				b.WriteByte('0' + byte(f))
 			}
 			return b.String()
@@ -124,7 +126,7 @@ type coreFind struct {
 	features       []uint32
 	fresh          []uint32
 	input          agInput
-	stacks         string
+	callers        string
 }
 
 func (r *agReader) coreList() (list []uint32) {
@@ -146,7 +148,7 @@ func (s *coreSim) findings(t *testing.T) (finds []coreFind) {
 		if !agWireDecode([]byte(r.coreText()), &f.input) {
 			t.Fatal("the input of a find does not fit its kinds")
 		}
-		f.stacks = r.coreText()
+		f.callers = r.coreText()
 		if r.bad || len(r.b) != 0 {
 			t.Fatal("a find's record has other fields than expected")
 		}

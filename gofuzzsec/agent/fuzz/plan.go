@@ -19,7 +19,7 @@ const (
 )
 
 const (
-	agFindEnergy  = 1024 // executions that a find gets in the plan that found it
+	agFindEnergy  = 1024 // executions at most that a find gets in the plan that found it
 	agRepairEvery = 8    // with checksums learnt, one mutation in so many is repaired
 	agSolveShare  = 3    // of the executions of a plan, one in so many may go into comparisons
 	agSolveStart  = 8192 // executions in advance
@@ -33,6 +33,7 @@ type agPlan struct {
 	seed        uint64
 	solveBudget int
 	solve       bool
+	findEnergy  uint64 // executions that a find gets in the plan that found it
 	items       []*agItem
 }
 
@@ -51,12 +52,18 @@ func (c *agCore) readPlan() (plan agPlan, ok bool) {
 	for i := uint64(0); i < count && !r.bad; i++ {
 		item := &agItem{id: r.u64(), energy: uint64(r.u32())}
 		item.solve = r.u32()&agItemSolve != 0
+		if 2*item.energy > plan.findEnergy {
+			plan.findEnergy = 2 * item.energy
+		}
 		item.input.kinds = c.kinds
 		wire := r.bytes(uint64(r.u32()))
 		if r.bad || !agWireDecode(wire, &item.input) {
 			return plan, false
 		}
 		plan.items = append(plan.items, item)
+	}
+	if plan.findEnergy > agFindEnergy {
+		plan.findEnergy = agFindEnergy
 	}
 	c.budget = newAgBudget(limit, nanoseconds, maxLen)
 	return plan, !r.bad
@@ -147,7 +154,7 @@ func (c *agCore) drainQueue(plan agPlan) {
 			c.out.u32(find.number)
 			c.finish()
 		}
-		c.mutateFor(&find.input, agFindEnergy)
+		c.mutateFor(&find.input, plan.findEnergy)
 	}
 	c.parent = parent
 }
@@ -158,20 +165,23 @@ func (c *agCore) solveFor(in *agInput, plan agPlan) bool {
 	if !plan.solve || *c.mem.word(agWordSolveRuns)*agSolveShare > c.budget.runs+agSolveStart {
 		return false
 	}
+	if !c.budget.timed {
+		c.solver.solve(c, in, plan.solveBudget)
+		return !c.over()
+	}
 	// Executions with comparisons recorded are several times dearer than others, and how much
 	// depends on the target, so the share is also one of time where time matters.
-	var began time.Time
-	if c.budget.timed {
-		began = time.Now()
-		if c.solving*agSolveTime > began.Sub(c.budget.began)+agSolveAhead {
-			return false
-		}
+	began := time.Now()
+	if c.solving*agSolveTime > began.Sub(c.budget.began)+agSolveAhead {
+		return false
 	}
+	c.solveUntil = began.Add(c.budget.deadline.Sub(c.budget.began) / agSolveTime)
 	c.solver.solve(c, in, plan.solveBudget)
-	if c.budget.timed {
-		c.solving += time.Since(began)
-	}
-	return !c.over()
+	ended := time.Now()
+	complete := ended.Before(c.solveUntil)
+	c.solving += ended.Sub(began)
+	c.solveUntil = time.Time{}
+	return complete && !c.over()
 }
 
 // havoc spends energy executions on mutations of in, and sees to what they find.

@@ -353,3 +353,47 @@ func TestTheSamePlanDoesTheSame(t *testing.T) {
 		t.Error("another seed gave the same records")
 	}
 }
+
+// summed compares the first four bytes with the sum of the others, as a checksum is, and looks
+// into those behind that.
+func summed(s *coreSim, data []byte) (bool, string) {
+	s.counters[0]++
+	if len(data) < 8 {
+		return false, ""
+	}
+	s.counters[1]++
+	sum, field := sumOf(data[4:])*2654435761, agGet32(data)
+	if agCmpOn {
+		agTraceInt(4, uint64(sum), uint64(field), 501, false)
+	}
+	if sum != field {
+		return false, ""
+	}
+	s.counters[2]++
+	s.counters[64+int(data[4])%64]++
+	return false, ""
+}
+
+func TestMutationsBehindAChecksumAreRepaired(t *testing.T) {
+	s := coreBytes(t, summed)
+	p := corePlan{flags: agPlanSolve, solveBudget: 4000, items: []coreItem{
+		{id: 1, energy: 20000, solve: true, input: simBytes("....some bytes")},
+	}}
+	behind := map[uint32]bool{}
+	for p.seed = 1; p.seed < 4; p.seed++ {
+		s.plan(t, p)
+		for _, f := range s.findings(t) {
+			for _, feature := range f.features {
+				if feature >= 64*8 {
+					behind[feature/8] = true
+				}
+			}
+		}
+	}
+	if !s.solver.hasChecksums() {
+		t.Fatal("the checksum was not learnt")
+	}
+	if len(behind) < 30 {
+		t.Errorf("%d of 64 branches behind the checksum are reached", len(behind))
+	}
+}

@@ -8,9 +8,9 @@ import (
 )
 
 // agentRunner executes a fuzz function over and over for the agent in internal/fuzz. An execution
-// that neither fails, nor skips, nor registers a cleanup, nor starts subtests needs none of what
-// tRunner does at its end, so it is called directly on a goroutine that lives on. Whatever else happens is
-// handed to tRunner, with the same T, so that it ends as it would have under tRunner alone.
+// that neither fails, nor registers a cleanup, nor starts subtests needs none of what tRunner does
+// at its end, so it is called directly on a goroutine that lives on. Whatever else happens is handed
+// to tRunner, with the same T, so that it ends as it would have under tRunner alone.
 //
 // drive is called by one goroutine at a time, and owns the runner until it returns.
 type agentRunner struct {
@@ -193,13 +193,11 @@ func (r *agentRunner) abnormal(t *T, value any) {
 		})
 		return
 	}
+	defer r.forgetOwnPanic() // a cleanup may end the goroutine
 	r.finish(t, func(t *T) {
 		t.runner = r.runner
 		panic(value)
 	})
-	if r.failed {
-		r.forgetOwnPanic()
-	}
 }
 
 // finish lets tRunner run fn and do all that it does when a test ends. That, and fn, may end the

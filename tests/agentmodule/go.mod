@@ -1,0 +1,3 @@
+module example.org/agenttargets
+
+go 1.21
