@@ -17,7 +17,8 @@ from gofuzzsec.worker.agent_wire import encode_input
 
 _SECONDS = 0.3
 _ITEMS = 16
-_LEAST_ENERGY, _MOST_ENERGY = 8, 8192  # executions of one item
+_MOST_ENERGY = 8192  # executions of one item
+_OVERHEAD_NS = 2000  # of one execution, roughly
 _REPEATABLE_ENERGY = 1024
 _SOLVE_BUDGET = 4096  # executions for the comparisons of one entry
 _MOST_SOLVES = 8  # times that it is begun, where it never comes to its end
@@ -32,7 +33,6 @@ def make_plan(state: State, limit: int) -> Plan | None:
     The agent is told what is known and the dictionary by whoever sends it.
     """
     repeatable = state.options.seed is not None
-    energy = _REPEATABLE_ENERGY if repeatable else _energy(state)
     items: list[PlanItem] = []
     size = 0
     for _ in range(_ITEMS):
@@ -45,8 +45,8 @@ def make_plan(state: State, limit: int) -> Plan | None:
             break
         solve = not entry.solved and entry.solves < _MOST_SOLVES and len(wire) <= _LONGEST_SOLVED
         entry.solves += solve
-        most = energy if repeatable else _affordable(entry)
-        items.append(PlanItem(entry.id, min(energy, most), solve, wire))
+        energy = _REPEATABLE_ENERGY if repeatable else _energy(entry)
+        items.append(PlanItem(entry.id, energy, solve, wire))
     if not items:
         return None
     longest = max(len(item.wire) for item in items)
@@ -67,14 +67,8 @@ def wire_of(data: bytes) -> bytes:
     return encode_input(values_of(data))
 
 
-def _energy(state: State) -> int:
-    counts = state.counts
-    if counts.executions < 1000 or counts.worker_seconds <= 0:
-        return _REPEATABLE_ENERGY // 4
-    rate = counts.executions / counts.worker_seconds
-    return int(min(max(rate * _SECONDS / _ITEMS, _LEAST_ENERGY), _MOST_ENERGY))
-
-
-def _affordable(entry: Entry) -> int:
-    """Executions of a slow entry that take no more than a few shares of a plan's time."""
-    return max(int(4 * _SECONDS / _ITEMS * 1e9 / max(entry.exec_ns, 1)), 1)
+def _energy(entry: Entry) -> int:
+    """Executions that take an entry its share of a plan's time: each gets the same time, so that
+    quick entries are tried often and slow ones hold nobody up."""
+    each = entry.exec_ns + _OVERHEAD_NS
+    return min(max(int(_SECONDS / _ITEMS * 1e9 / each), 1), _MOST_ENERGY)

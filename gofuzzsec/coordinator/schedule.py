@@ -99,7 +99,7 @@ class Schedule:
 def energies(entries: list[Entry], pool: Pool) -> npt.NDArray[np.float64]:
     """The energy of each of *entries*, all above zero; only their ratios mean anything."""
     times = np.array([max(entry.exec_ns, 1) for entry in entries], dtype=np.float64)
-    speed = np.clip(float(np.median(times)) / times, 0.02, 4.0)
+    speed = np.clip(float(np.median(times)) / times, 0.1, 4.0)
     inverse = 1.0 / np.maximum(pool.frequency, 1)
     rarity = np.array([float(inverse[entry.found].sum()) for entry in entries])
     rarity = np.clip(rarity / max(float(rarity.mean()), 1e-9), 0.1, 8.0)

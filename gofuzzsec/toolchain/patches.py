@@ -38,6 +38,16 @@ def _trace_string(name: str, hook: str, fold: bool) -> Patch:
     )
 
 
+def _mutable(name: str) -> Patch:
+    call = f'c.checkFuzzFn("{name}")'
+    return Patch(
+        name=f"mute-{name.lower()}",
+        file="testing/testing.go",
+        anchor=call,
+        replacement=f"{call}; if c.agentMuted() {{ return }}",
+    )
+
+
 CORE_PATCHES: tuple[Patch, ...] = (
     *(_trace_int(width, constant) for constant in (False, True) for width in (1, 2, 4, 8)),
     _trace_string("trace-string", "libfuzzerHookStrCmp", False),
@@ -49,6 +59,8 @@ CORE_PATCHES: tuple[Patch, ...] = (
         replacement="func (ws *workerServer) serve(ctx context.Context) error {"
         " if agWanted() { return agServe(ws) };",
     ),
+    _mutable("Log"),
+    _mutable("Logf"),
     Patch(
         name="fuzz-drive",
         file="testing/fuzz.go",
@@ -57,7 +69,8 @@ CORE_PATCHES: tuple[Patch, ...] = (
         " if handled := f.agentDrive(fn, types, e); handled { return nil };",
     ),
 )
-"""The comparison hooks, the worker's entry and the fuzz function's. Those two stay on one line:
+"""The comparison hooks, the worker's entry, the fuzz function's, and logs that nobody will read. All
+but the hooks stay on one line:
 line numbers in the traces of the user's crashes are those of their own Go."""
 
 PATCHES: tuple[Patch, ...] = (*CORE_PATCHES, *SYSCALL_PATCHES)

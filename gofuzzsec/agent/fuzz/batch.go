@@ -130,9 +130,10 @@ func (l *agLoop) restart(partners []*agInput, runs int) {
 
 // next makes the next mutation in in.
 func (l *agLoop) next(in *agInput) {
-	in.copyFrom(&l.plan.items[l.made%len(l.plan.items)].input)
+	base := &l.plan.items[l.made%len(l.plan.items)].input
+	in.copyFrom(base)
 	l.made++
-	l.core.mut.mutate(in, l.core.budget.maxLen)
+	l.core.mut.mutate(in, l.core.lengthFor(base))
 	l.core.mut.reward(false)
 }
 

@@ -14,6 +14,9 @@ type agHost struct {
 	drive func(prepare func() []any, after func(), judge func(failed bool, text string) bool)
 	// loop calls the fuzz function once with each of inputs, with nothing around the calls.
 	loop func(inputs [][]any)
+	// logs says whether what the fuzz function logs is kept, and returns whether any of it was lost
+	// since it was last called.
+	logs func(keep bool) (lost bool)
 	// resetCalls forgets the system calls made so far, calls appends the features of those made
 	// since. While traceCalls is on each call's stack is recorded, for callers to tell as text.
 	resetCalls func()
@@ -45,6 +48,8 @@ type agCore struct {
 	began   time.Time
 	took    time.Duration
 	failed  bool
+	lost    bool // it failed, and its log is not in text
+	loud    bool // its log is wanted
 	text    string
 	dirty   bool // instrumented code of ours or of cleanups may have run since the last snapshot
 
@@ -156,12 +161,39 @@ func (c *agCore) judge(failed bool, text string) {
 	if len(text) > agMostText {
 		text = text[:agMostText]
 	}
-	c.failed, c.text = failed, text
-	if failed {
-		c.dirty = true
-		if !c.quiet {
-			c.reportFail()
+	c.failed, c.text, c.lost = failed, text, false
+	if !failed {
+		return
+	}
+	c.dirty = true
+	if c.loud {
+		return // repeat sees to it
+	}
+	c.lost = c.host.logs(false)
+	if !c.quiet {
+		key, first := c.fails.see(text)
+		if c.lost = c.lost && first; first && !c.lost {
+			c.reportFail(key)
 		}
+	}
+}
+
+// repeat executes in, which failed, once more with its log kept, and reports it then.
+func (c *agCore) repeat(in *agInput) {
+	text := c.text
+	c.host.logs(true)
+	c.loud = true
+	c.input = in
+	c.host.drive(c.once, c.after_, c.done)
+	c.loud = false
+	c.host.logs(false)
+	if !c.failed {
+		c.text = text + "    (it did not fail when it was run again, so what it logged is not known)\n"
+		c.failed = true
+	}
+	c.lost = false
+	if !c.quiet {
+		c.reportFail(agFailKey(text))
 	}
 }
 
@@ -170,6 +202,10 @@ func (c *agCore) exec(in *agInput) {
 	c.input = in
 	c.host.drive(c.once, c.after_, c.done)
 	agWireDecode(c.mem.input[:*c.mem.word(agWordInputLen)], in)
+	if c.lost {
+		c.repeat(in)
+		agWireDecode(c.mem.input[:*c.mem.word(agWordInputLen)], in)
+	}
 }
 
 // fits reports whether in can be handed over at all.
@@ -307,12 +343,8 @@ func (c *agCore) report(find *agFind, wanted, lone []uint32) bool {
 	return true
 }
 
-// reportFail writes the record of a failed execution, in full only the first times.
-func (c *agCore) reportFail() {
-	key, first := c.fails.see(c.text)
-	if !first {
-		return
-	}
+// reportFail writes the record of a failed execution.
+func (c *agCore) reportFail(key uint64) {
 	c.out.begin(agRecordFail)
 	c.out.u64(key)
 	c.out.u64(c.parent)

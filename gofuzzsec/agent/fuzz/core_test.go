@@ -221,3 +221,51 @@ func TestTypesThatNoFuzzFunctionTakesAreRefused(t *testing.T) {
 	}()
 	agKindOf(reflect.Map)
 }
+
+// coreLogger is a target that fails on "bad" and says why in its log only; a flaky one fails once.
+func coreLogger(t *testing.T, flaky bool) *coreSim {
+	return coreBytes(t, func(s *coreSim, data []byte) (bool, string) {
+		if string(data) != "bad" || flaky && s.keepLogs {
+			return false, ""
+		}
+		if !s.keepLogs {
+			s.agCore.dirty, s.lost = true, true
+			return true, "failed\n"
+		}
+		return true, "why\nfailed\n"
+	})
+}
+
+func TestAFailureThatLostItsLogIsRunAgain(t *testing.T) {
+	s := coreLogger(t, false)
+	for i := 0; i < 4; i++ {
+		s.exec(simBytes("bad"))
+		if !s.failed {
+			t.Fatal("did not fail")
+		}
+	}
+	told := s.of(t, agRecordFail)
+	if len(told) != agFullReports || s.runs != 4+agFullReports {
+		t.Fatalf("%d failures told in %d runs", len(told), s.runs)
+	}
+	r := told[0]
+	key := r.u64()
+	r.u64()
+	if text := r.coreText(); text != "why\nfailed\n" || key != agFailKey("failed\n") {
+		t.Errorf("told %q, key %x", text, key)
+	}
+	if s.loud || s.keepLogs {
+		t.Error("logs are kept from then on")
+	}
+}
+
+func TestAFlakyFailureThatLostItsLogIsStillToldOf(t *testing.T) {
+	s := coreLogger(t, true)
+	s.exec(simBytes("bad"))
+	if !s.failed || !strings.HasPrefix(s.text, "failed\n") || !strings.Contains(s.text, "run again") {
+		t.Errorf("failed %v, text %q", s.failed, s.text)
+	}
+	if n := len(s.of(t, agRecordFail)); n != 1 {
+		t.Errorf("%d failures told", n)
+	}
+}

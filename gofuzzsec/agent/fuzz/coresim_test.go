@@ -14,6 +14,8 @@ type coreSim struct {
 	target   func(s *coreSim, values []any) (failed bool, text string)
 	made     []uint32 // system call features of the execution
 	watched  bool     // callers of system calls are recorded
+	keepLogs bool     // as the agent asked; a target that drops its log sets lost
+	lost     bool
 	runs     int
 }
 
@@ -47,6 +49,10 @@ func newCoreSim(t *testing.T, results int, types []reflect.Kind, target func(s *
 			for _, values := range inputs {
 				s.target(s, values)
 			}
+		},
+		logs: func(keep bool) (lost bool) {
+			lost, s.lost, s.keepLogs = s.lost, false, keep
+			return lost
 		},
 		resetCalls: func() { s.made = s.made[:0] },
 		calls:      func(to []uint32) []uint32 { return append(to, s.made...) },

@@ -20,6 +20,7 @@ const (
 
 const (
 	agFindEnergy  = 1024 // executions at most that a find gets in the plan that found it
+	agShortest    = 128  // bytes that any input may grow to
 	agRepairEvery = 8    // with checksums learnt, one mutation in so many is repaired
 	agSolveShare  = 3    // of the executions of a plan, one in so many may go into comparisons
 	agSolveStart  = 8192 // executions in advance
@@ -199,13 +200,17 @@ func (c *agCore) havoc(in *agInput, energy uint64, plan agPlan) {
 
 // mutateFor executes n mutations of in, some of them with their checksums repaired.
 func (c *agCore) mutateFor(in *agInput, n uint64) {
-	h := agHavoc{core: c, base: in, left: n}
+	most := c.lengthFor(in)
+	h := agHavoc{core: c, base: in, left: n, most: most}
 	if c.solver.hasChecksums() {
 		h.left = n - n/agRepairEvery
 	}
 	for h.left > 0 && !c.over() {
 		fresh := h.drive()
-		if fresh {
+		if c.lost {
+			h.work.copyFrom(h.executed())
+			c.repeat(&h.work)
+		} else if fresh {
 			h.work.copyFrom(h.executed())
 			c.mut.reward(c.keep(&h.work))
 		}
@@ -215,11 +220,24 @@ func (c *agCore) mutateFor(in *agInput, n uint64) {
 	}
 	for i := n / agRepairEvery; i > 0 && !c.over(); i-- {
 		h.work.copyFrom(in)
-		c.mut.mutate(&h.work, c.budget.maxLen)
+		c.mut.mutate(&h.work, most)
 		if !c.solver.repair(c, &h.work) {
 			return
 		}
 	}
+}
+
+// lengthFor returns how long mutations of in may get. Long inputs are slow and rarely needed, so an
+// input doubles at most; where length is what leads on, the next find doubles again.
+func (c *agCore) lengthFor(in *agInput) int {
+	most := 2 * len(in.data)
+	if most < agShortest {
+		most = agShortest
+	}
+	if most > c.budget.maxLen {
+		most = c.budget.maxLen
+	}
+	return most
 }
 
 // agHavoc is the innermost loop: mutate, execute, compare coverage, until something is new.
@@ -229,6 +247,7 @@ type agHavoc struct {
 	work agInput
 	last agInput
 	left uint64
+	most int // bytes a mutation may have
 }
 
 // drive runs until an execution brought something new (true) or nothing is left to do.
@@ -240,14 +259,14 @@ func (h *agHavoc) drive() (fresh bool) {
 		}
 		h.left--
 		h.work.copyFrom(h.base)
-		c.mut.mutate(&h.work, c.budget.maxLen)
+		c.mut.mutate(&h.work, h.most)
 		return c.prepare(&h.work)
 	}, c.after_, func(failed bool, text string) bool {
 		c.judge(failed, text)
 		*c.mem.word(agWordHavocRuns)++
 		if failed || !c.cov.fresh {
 			c.mut.reward(false)
-			return false
+			return c.lost
 		}
 		fresh = true
 		return true

@@ -35,6 +35,8 @@ func (c *agCore) answer() bool {
 	}
 	c.out.at, c.out.full = 0, false
 	c.dirty = true
+	c.lost = false
+	c.host.logs(false)
 	if *c.mem.word(agWordRequestLen) > uint64(len(c.mem.request)) {
 		return false
 	}

@@ -14,7 +14,8 @@ func agWanted() bool { return syscall.GofuzzsecAgent }
 type (
 	agDriveFunc  = func(prepare func() []any, after func(), judge func(failed bool, text string) bool)
 	agLoopFunc   = func(inputs [][]any)
-	agAttachFunc = func(types []reflect.Type, drive agDriveFunc, loop agLoopFunc)
+	agLogsFunc   = func(keep bool) (lost bool)
+	agAttachFunc = func(types []reflect.Type, drive agDriveFunc, loop agLoopFunc, logs agLogsFunc)
 )
 
 // agServe runs the agent instead of ws.serve until the coordinator closes the pipe.
@@ -26,11 +27,11 @@ func agServe(ws *workerServer) error {
 		traceCalls: syscall.GofuzzsecTrace,
 		callers:    agCallers,
 	}
-	attach := func(t []reflect.Type, drive agDriveFunc, loop agLoopFunc) {
+	attach := func(t []reflect.Type, drive agDriveFunc, loop agLoopFunc, logs agLogsFunc) {
 		for _, each := range t {
 			types = append(types, each.Kind())
 		}
-		host.drive, host.loop = drive, loop
+		host.drive, host.loop, host.logs = drive, loop, logs
 	}
 	if _, err := ws.fuzzFn(CorpusEntry{Values: []any{agAttachFunc(attach)}}); err != nil {
 		return err

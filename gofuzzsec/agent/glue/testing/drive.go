@@ -42,6 +42,7 @@ func (f *F) agentDrive(fn reflect.Value, types []reflect.Type, e corpusEntry) bo
 		[]reflect.Type,
 		func(func() []any, func(), func(bool, string) bool),
 		func([][]any),
+		func(bool) bool,
 	))
 	if !ok {
 		return false
@@ -58,7 +59,30 @@ func (f *F) agentDrive(fn reflect.Value, types []reflect.Type, e corpusEntry) bo
 	}
 	f.w = &r.captured
 	go r.run(false)
-	attach(types, r.drive, r.loop)
+	attach(types, r.drive, r.loop, r.logs)
+	return true
+}
+
+// agentMute drops what T.Log and T.Logf are given, and agentLost tells that it did. Only a failed
+// execution's log is ever read, and making log lines takes some targets most of their time: the agent
+// repeats an execution that failed with its log kept. Not locked: they change between executions, and
+// what a goroutine left behind sees of that does no harm.
+var agentMute, agentLost bool
+
+// logs says whether the next executions' logs are kept, and returns whether one was lost since the
+// last call.
+func (r *agentRunner) logs(keep bool) (lost bool) {
+	lost = agentLost
+	agentMute, agentLost = !keep && r.lean, false
+	return lost
+}
+
+// agentMuted is asked by Log and Logf. A test that is done has to panic as it always does.
+func (c *common) agentMuted() bool {
+	if !agentMute || c.done {
+		return false
+	}
+	agentLost = true
 	return true
 }
 
