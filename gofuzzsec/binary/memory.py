@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gofuzzsec.syscalls.symbols import _pcln_table, _symbol_table
+from gofuzzsec.binary.functions import pcln_table, symbol_table
 
 MAX_FUNCTION = 1 << 20
 """Bytes of one function that are read; generated tables of code are longer, and tell nothing."""
@@ -71,9 +71,9 @@ class Memory:
 def all_functions(elf: Any) -> list[Function]:
     """The functions of a Go binary by address: from the symbol table or, in a stripped binary, from
     the table that the runtime itself uses."""
-    rows = _symbol_table(elf)
+    rows = symbol_table(elf)
     if not any(name.startswith(b"runtime.") for _, _, name in rows):
-        rows = _pcln_table(elf)
+        rows = pcln_table(elf)
     return [Function(address, size, name) for address, size, name in sorted(rows)]
 
 

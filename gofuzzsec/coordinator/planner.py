@@ -43,7 +43,7 @@ def make_plan(state: State, limit: int) -> Plan | None:
         size += len(wire)
         if items and size > _PLAN_BYTES:
             break
-        solve = not entry.solved and entry.solves < _MOST_SOLVES and len(wire) <= _LONGEST_SOLVED
+        solve = _wants_solving(entry, len(wire)) and all(item.id != entry.id for item in items)
         entry.solves += solve
         energy = _REPEATABLE_ENERGY if repeatable else _energy(entry)
         items.append(PlanItem(entry.id, energy, solve, wire))
@@ -65,6 +65,10 @@ def make_plan(state: State, limit: int) -> Plan | None:
 def wire_of(data: bytes) -> bytes:
     """A corpus file as it travels to the agent; the last ones are remembered."""
     return encode_input(values_of(data))
+
+
+def _wants_solving(entry: Entry, size: int) -> bool:
+    return not entry.solved and entry.solves < _MOST_SOLVES and size <= _LONGEST_SOLVED
 
 
 def _energy(entry: Entry) -> int:

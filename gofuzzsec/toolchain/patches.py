@@ -69,9 +69,11 @@ CORE_PATCHES: tuple[Patch, ...] = (
         " if handled := f.agentDrive(fn, types, e); handled { return nil };",
     ),
 )
-"""The comparison hooks, the worker's entry, the fuzz function's, and logs that nobody will read. All
-but the hooks stay on one line:
-line numbers in the traces of the user's crashes are those of their own Go."""
+"""The comparison hooks, the worker's entry, the fuzz function's, and logs that nobody will read.
+
+All but the hooks stay on one line: line numbers in the traces of the user's crashes are those of
+their own Go.
+"""
 
 PATCHES: tuple[Patch, ...] = (*CORE_PATCHES, *SYSCALL_PATCHES)
 """All changes of a boosted build."""

@@ -102,7 +102,7 @@ def test_a_seed_that_kills_is_reported_and_the_others_are_kept(run: Run, project
     folder.mkdir(parents=True)
     for name, text in {"a": "one", "b": "exit", "c": "three", "d": "fatal", "e": "five"}.items():
         (folder / name).write_text(f'go test fuzz v1\nstring("{text}")\n')
-    words = ("--target", "^FuzzTrouble$", "--time", "12x", "--minimize-time", "0s")
+    words = ("--target", "^FuzzTrouble$", "--time", "60x", "--minimize-time", "0s")
     events = fuzz(run, *words, "--campaign", "seeds", expect=(1,))
     crashes = {event["summary"] for event in events if event["event"] == "crash"}
     assert any("exit status 3" in text for text in crashes)

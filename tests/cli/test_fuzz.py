@@ -58,7 +58,9 @@ def test_defaults(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = answer(monkeypatch)
     assert run("fuzz", "--capture", "off").exit_code == 0
     here = Path.cwd()
-    assert asked == [SessionOptions(campaign=here / ".gofuzzsec", cwd=here, capture="off", gogc=400)]
+    assert asked == [
+        SessionOptions(campaign=here / ".gofuzzsec", cwd=here, capture="off", gogc=400)
+    ]
 
 
 def test_every_option_arrives(
