@@ -82,10 +82,7 @@ SYSCALL_PATCHES: tuple[Patch, ...] = (
         name="syscall-no-error",
         file=_LINUX,
         anchor=_NO_ERROR,
-        replacement=f"{_NO_ERROR} {{ call := gofuzzsecEnter(trap, a1, a2, a3, 0);"
-        " r1, r2 = gofuzzsecSyscallNoError(trap, a1, a2, a3);"
-        " gofuzzsecLeave(call, 0); return };"
-        " func gofuzzsecSyscallNoError(trap, a1, a2, a3 uintptr) (r1, r2 uintptr)",
+        replacement="",  # gofuzzsec/agent/glue/syscall/noerror.go
     ),
     *(
         Patch(

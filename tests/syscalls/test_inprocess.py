@@ -250,6 +250,12 @@ def test_started_processes(run: Run) -> None:
     assert "clone, execve" in seen.recording().problem
 
 
+def test_a_child_that_sets_itself_up_before_its_execve(run: Run) -> None:
+    features = run("attr").features()
+    assert {"setpgid: ok", "setsid: ok", "getppid: ok", "chdir: ok"} <= features
+    assert "execve: errno" not in features
+
+
 def test_a_process_that_cannot_start(run: Run) -> None:
     features = run("noexec").features()
     assert {"clone (vfork): ok", "execve: errno"} <= features

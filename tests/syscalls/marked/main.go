@@ -88,6 +88,29 @@ func scenarioNoExec() {
 	}
 }
 
+// scenarioAttr starts children that set themselves up before they execve, which happens on a stack
+// that cannot grow.
+func scenarioAttr() {
+	attributes := []*syscall.SysProcAttr{
+		{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+		{Setsid: true, Pdeathsig: syscall.SIGTERM},
+	}
+	if os.Getuid() == 0 {
+		attributes = append(attributes, &syscall.SysProcAttr{
+			Chroot:     "/",
+			Credential: &syscall.Credential{Uid: 0, Gid: 0},
+			Pdeathsig:  syscall.SIGKILL,
+		})
+	}
+	for _, each := range attributes {
+		child := exec.Command("/proc/self/exe", "nothing")
+		child.Dir, child.SysProcAttr = "/", each
+		if err := child.Run(); err != nil {
+			panic(err)
+		}
+	}
+}
+
 func scenarioStorm() {
 	var all sync.WaitGroup
 	for range [4]int{} {
@@ -161,6 +184,8 @@ func main() {
 		scenarioExec()
 	case "noexec":
 		scenarioNoExec()
+	case "attr":
+		scenarioAttr()
 	case "storm":
 		scenarioStorm()
 	case "trace":
