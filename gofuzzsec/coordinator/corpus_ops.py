@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from gofuzzsec.coordinator.jobs.batch import MOST_INPUTS
+from gofuzzsec.coordinator.planner import wire_of
 from gofuzzsec.coordinator.rebuild import DEFAULT_BUILD, BuildChoice, binary_of
 from gofuzzsec.corpus.minset import smallest_set
+from gofuzzsec.corpus.values import GoType
 from gofuzzsec.coverage import Features, as_array, features, pack, unpack
 from gofuzzsec.store import InputRow, Store, TargetRow
-from gofuzzsec.worker import Run, Verdict, Worker, WorkerSpec
+from gofuzzsec.worker import Batch, Run, Verdict, Worker, WorkerSpec
+from gofuzzsec.worker.agent_dialect import AgentDialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +77,59 @@ def _coverage(
 def _measure_all(
     store: Store, target: TargetRow, rows: list[InputRow], choice: BuildChoice
 ) -> dict[int, Features]:
-    """Run every input once in a worker. One that fails keeps no features, so it is left alone."""
-    binary = binary_of(target, choice)
-    spec = WorkerSpec(binary=binary.path, target=target.name, cwd=binary.cwd)
+    """Run every input in a worker. One that fails keeps no features, so it is left alone."""
+    binary = binary_of(target, choice, boosted=True)
     found: dict[int, Features] = {}
     with tempfile.TemporaryDirectory(prefix="gofuzzsec-") as scratch:
+        types = tuple(GoType(name) for name in target.types)
+        spec = WorkerSpec(
+            binary=binary.path,
+            target=target.name,
+            cwd=binary.cwd,
+            agent=types if binary.boosted and types else None,
+        )
         worker = Worker(spec, Path(scratch) / "worker")
+        measure = _one_by_one if spec.agent is None else _in_batches
         try:
-            for row in rows:
-                if not worker.running:
-                    worker.start()
-                outcome = worker.call(Run(), row.data)
-                if outcome.verdict is Verdict.OK and outcome.coverage:
-                    if not found:
-                        counters = len(outcome.coverage)
-                        store.add_build(target.id, binary.key, binary.go_version, counters)
-                    found[row.id] = features(as_array(outcome.coverage))
-                    packed = pack(found[row.id])
-                    store.update_coverage(row.id, binary.key, packed, outcome.duration_ns)
+            for row, features_of, exec_ns, counters in measure(worker, rows):
+                if not found:
+                    store.add_build(target.id, binary.key, binary.go_version, counters)
+                found[row.id] = features_of
+                store.update_coverage(row.id, binary.key, pack(features_of), exec_ns)
         finally:
             worker.close()
     return found
+
+
+_Measured = tuple[InputRow, Features, int, int]
+"""An input, its features, nanoseconds of one execution, bytes of a snapshot."""
+
+
+def _one_by_one(worker: Worker, rows: list[InputRow]) -> Iterator[_Measured]:
+    for row in rows:
+        if not worker.running:
+            worker.start()
+        outcome = worker.call(Run(), row.data)
+        if outcome.verdict is Verdict.OK and outcome.coverage:
+            snapshot = as_array(outcome.coverage)
+            yield row, features(snapshot), outcome.duration_ns, len(snapshot)
+
+
+def _in_batches(worker: Worker, rows: list[InputRow]) -> Iterator[_Measured]:
+    """As `_one_by_one`, many at a time, in a boosted worker."""
+    left = rows
+    while left:
+        if not worker.running:
+            worker.start()
+        some = left[:MOST_INPUTS]
+        batch = Batch(tuple(wire_of(row.data) for row in some), twice=True)
+        outcome = worker.call(batch, b"")
+        results = outcome.report.results if outcome.report is not None else []
+        assert isinstance(worker.dialect, AgentDialect)
+        size = worker.dialect.snapshot_size
+        for row, result in zip(some, results, strict=False):
+            if not result.failed:
+                yield row, result.features, result.exec_ns, size
+        # The one it ended over, or that left no room for its result, is passed over.
+        done = len(results) + (not results or outcome.verdict is not Verdict.OK)
+        left = left[done:]

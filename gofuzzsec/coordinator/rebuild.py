@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gofuzzsec.store import TargetRow
-from gofuzzsec.toolchain import build_fuzz_binary, find_go, list_packages, open_binary
+from gofuzzsec.toolchain import (
+    build_boosted,
+    build_fuzz_binary,
+    find_go,
+    list_packages,
+    open_binary,
+)
 from gofuzzsec.toolchain.model import FuzzBinary
 
 
@@ -22,10 +28,11 @@ class BuildChoice:
 DEFAULT_BUILD = BuildChoice()
 
 
-def binary_of(target: TargetRow, choice: BuildChoice) -> FuzzBinary:
+def binary_of(target: TargetRow, choice: BuildChoice, *, boosted: bool = False) -> FuzzBinary:
     """Open or build the fuzz binary of *target*, from the source as it is now.
 
-    Raises ToolchainError, BuildError or UsageError when it is not to be had any more.
+    A *boosted* one is a stock one where it cannot be had. Raises ToolchainError, BuildError or
+    UsageError when there is none any more.
     """
     folder = Path(target.package_dir)
     if target.binary:
@@ -33,4 +40,6 @@ def binary_of(target: TargetRow, choice: BuildChoice) -> FuzzBinary:
     go = find_go(choice.go, folder)
     pattern = target.import_path if target.external else "."
     (package,) = list_packages(go, [pattern], folder, tags=choice.tags)
+    if boosted:
+        return build_boosted(go, package, tags=choice.tags, race=choice.race)[0]
     return build_fuzz_binary(go, package, tags=choice.tags, race=choice.race)

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from gofuzzsec.coordinator import corpus_ops
 from gofuzzsec.coordinator.corpus_ops import minimise
 from gofuzzsec.coordinator.events import CrashFound, Note, Started, Status
+from gofuzzsec.coordinator.rebuild import DEFAULT_BUILD, BuildChoice, binary_of
 from gofuzzsec.coordinator.replay import replay_crash
 from gofuzzsec.corpus import unmarshal, write_entry
 from gofuzzsec.errors import StoreError, UsageError, WorkerStartError
-from gofuzzsec.store import Store
-from gofuzzsec.toolchain.model import Go
+from gofuzzsec.store import Store, TargetRow
+from gofuzzsec.toolchain.model import FuzzBinary, Go
 from tests.coordinator.conftest import RunSession, add_seed
 
 
@@ -221,6 +223,27 @@ def test_minimising_the_corpus_keeps_all_coverage(fuzz: RunSession, project: Pat
         assert len(list(store.inputs(target.id))) == result.after
     again = fuzz("FuzzAllTypes", executions=1)
     assert again.of(Status)[0].stats.corpus >= result.after
+
+
+@pytest.mark.parametrize("engine", ["boosted", "stock"])
+def test_minimising_measures_what_an_older_build_kept(
+    fuzz: RunSession, project: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    def stock(target: TargetRow, choice: BuildChoice, *, boosted: bool) -> FuzzBinary:
+        return binary_of(target, choice)
+
+    if engine == "stock":  # as where the other cannot be built
+        monkeypatch.setattr(corpus_ops, "binary_of", stock)
+    heard = fuzz("FuzzAllTypes", executions=2_000)
+    with Store.create(heard.campaign) as store:
+        (target,) = store.targets()
+        before = {row.id: row.data for row in store.inputs(target.id)}
+        rows = list(store.inputs(target.id))
+        found = corpus_ops._measure_all(store, target, rows, DEFAULT_BUILD)
+        assert set(found) == set(before)
+        assert all(len(features) for features in found.values())
+        newest = max(store.builds(target.id), key=lambda build: build.used_at)
+        assert {row.build_key for row in store.inputs(target.id)} == {newest.key}
 
 
 def test_every_argument_type_is_fuzzed_without_a_wrong_guess(fuzz: RunSession) -> None:
