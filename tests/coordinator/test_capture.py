@@ -31,9 +31,10 @@ def test_a_boosted_campaign_records_what_its_inputs_do(fuzz: RunSession) -> None
 
 
 def _check_records(heard: Heard) -> None:
-    found = {event.name for event in heard.of(SyscallFound)}
-    assert {"mkdirat", "openat", "symlinkat"} <= found
-    assert all(event.origin == "target" for event in heard.of(SyscallFound))
+    found = {event.name: event.origin for event in heard.of(SyscallFound)}
+    # Beside these a run may show calls whose stack strace could not print: they are "unknown".
+    assert {found.get(name) for name in ("mkdirat", "openat", "symlinkat")} == {"target"}, found
+    assert set(found.values()) <= {"target", "unknown"}, found
     with heard.store() as store:
         (target,) = store.targets()
         rows = store.syscalls(target.id)
