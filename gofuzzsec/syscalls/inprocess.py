@@ -22,8 +22,9 @@ from gofuzzsec.syscalls.attribution import StackFrame, attribute
 from gofuzzsec.syscalls.classes import class_names
 from gofuzzsec.syscalls.model import Origin, Recording, SyscallUse
 from gofuzzsec.syscalls.table import name as call_name
+from gofuzzsec.worker.agent_wire import CALL_FEATURES
 
-FEATURES = 16384
+FEATURES = CALL_FEATURES
 OUTCOMES = ("begun", "ok", "errno")
 LIMITS = "the Go runtime's own calls, cgo's and those of started processes are not seen in-process"
 

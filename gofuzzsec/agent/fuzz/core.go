@@ -183,8 +183,7 @@ func (c *agCore) repeat(in *agInput) {
 	text := c.text
 	c.host.logs(true)
 	c.loud = true
-	c.input = in
-	c.host.drive(c.once, c.after_, c.done)
+	c.execOnce(in)
 	c.loud = false
 	c.host.logs(false)
 	if !c.failed {
@@ -199,13 +198,17 @@ func (c *agCore) repeat(in *agInput) {
 
 // exec runs one input, and leaves it as it was also when the fuzz function writes to its arguments.
 func (c *agCore) exec(in *agInput) {
+	c.execOnce(in)
+	if c.lost {
+		c.repeat(in)
+	}
+}
+
+// execOnce is exec without repeating a failure that lost its log.
+func (c *agCore) execOnce(in *agInput) {
 	c.input = in
 	c.host.drive(c.once, c.after_, c.done)
 	agWireDecode(c.mem.input[:*c.mem.word(agWordInputLen)], in)
-	if c.lost {
-		c.repeat(in)
-		agWireDecode(c.mem.input[:*c.mem.word(agWordInputLen)], in)
-	}
 }
 
 // fits reports whether in can be handed over at all.

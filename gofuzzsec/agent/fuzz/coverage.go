@@ -1,6 +1,9 @@
 package fuzz
 
-import "unsafe"
+import (
+	"math/bits"
+	"unsafe"
+)
 
 // agCoverage reads the counters that the instrumented code increments, and says what is new.
 //
@@ -133,20 +136,11 @@ func (c *agCoverage) features(to []uint32) []uint32 {
 func agFeaturesOf(to []uint32, index uint32, w uint64) []uint32 {
 	for i := uint32(0); w != 0; i++ {
 		for b := byte(w); b != 0; b &= b - 1 {
-			to = append(to, (index*8+i)*8+agLowBit(b))
+			to = append(to, (index*8+i)*8+uint32(bits.TrailingZeros8(b)))
 		}
 		w >>= 8
 	}
 	return to
-}
-
-func agLowBit(b byte) uint32 {
-	n := uint32(0)
-	for b&1 == 0 {
-		b >>= 1
-		n++
-	}
-	return n
 }
 
 // has reports whether the execution covered all of features.

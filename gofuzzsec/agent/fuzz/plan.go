@@ -13,9 +13,8 @@ type agItem struct {
 
 // Flags of a plan and of its items.
 const (
-	agPlanSolve   = 1 // finds get the comparison stage at once
-	agPlanPartial = 2 // keep a known map that is only added to
-	agItemSolve   = 1
+	agPlanSolve = 1 // finds get the comparison stage at once
+	agItemSolve = 1
 )
 
 const (
