@@ -8,6 +8,6 @@ for inputs in a fuzz worker, `process` for whole programs, `tests_run` for a pac
 needs.
 """
 
-from gofuzzsec.syscalls.model import Origin, Recorder, Recording, SyscallUse
+from gofuzzsec.syscalls.model import CallOutcome, Origin, Recorder, Recording, SyscallUse
 
-__all__ = ["Origin", "Recorder", "Recording", "SyscallUse"]
+__all__ = ["CallOutcome", "Origin", "Recorder", "Recording", "SyscallUse"]

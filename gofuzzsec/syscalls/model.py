@@ -23,13 +23,31 @@ class Origin(StrEnum):
     UNKNOWN = "unknown"
 
 
+class CallOutcome(StrEnum):
+    """How a call ended, which tells "used" from "tried and refused".
+
+    REFUSED: EPERM, EACCES or ENOSYS. FAILED: another errno, or one the backend does not tell
+    apart. BEGUN: it did not come back (execve, exit_group, a call under way when the recording
+    ended). UNTOLD: the backend does not say.
+    """
+
+    OK = "ok"
+    REFUSED = "refused"
+    FAILED = "failed"
+    BEGUN = "begun"
+    UNTOLD = "untold"
+
+
 @dataclass(frozen=True, slots=True)
 class SyscallUse:
     """One system call of one input or process, as one recorder saw it.
 
     ``count`` is calls seen (of the run that saw most); ``stable`` is False when only one of the
-    two runs of the input saw it. ``stack`` is Go function names, innermost first, of the first
-    occurrence; empty where the backend gives none, or where earlier stacks settle the origin.
+    two runs of the input saw it. ``stack`` is that of the first occurrence, innermost first, one
+    string a frame: "function file:line", or "function" where the line is not known (no function
+    name holds a space: type arguments are written ``[...]``); empty where the backend gives none,
+    or where earlier stacks settle the origin. ``kind`` is the class of the arguments (`classes`),
+    "" for a call without classes or where the backend does not say.
     """
 
     name: str
@@ -37,6 +55,8 @@ class SyscallUse:
     count: int
     stable: bool = True
     stack: tuple[str, ...] = ()
+    kind: str = ""
+    outcome: CallOutcome = CallOutcome.UNTOLD
 
 
 @dataclass(frozen=True, slots=True)
