@@ -1,6 +1,7 @@
 # gofuzzsec: `make demo` shows the tool at work, `make test` checks it; `make help` lists the rest.
 # Needs Python >= 3.11 and make. Everything is installed into .venv; as root on a Debian-like system
-# missing system packages (the venv module, strace) are installed with apt-get.
+# missing system packages (the venv module, strace, bcc and kernel headers) are installed with
+# apt-get. None of the targets needs root.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,12 +22,13 @@ apt = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv dev strace demo test test-go-versions lint docs bench clean
+.PHONY: help venv dev strace bpf demo test test-go-versions test-real lint docs bench clean
 
 help:
 	@echo "make demo              fuzz examples/jobrunner for $(DEMO_TIME) and build its seccomp profile"
 	@echo "make test              lint, types, tests with coverage (PYTEST='-k name' to choose)"
 	@echo "make test-go-versions  mutator, corpus files, workers and examples against $(GO_VERSIONS)"
+	@echo "make test-real         static analysis against what real modules from the module proxy do"
 	@echo "make bench             compare with go test -fuzz (BENCH='--seconds 10 --runs 1' to choose;"
 	@echo "                       bench/README.md has more measurements)"
 	@echo "make docs              write docs/commands.md from the commands' own help"
@@ -61,6 +63,16 @@ strace:
 	@command -v strace >/dev/null || $(call apt,strace) || \
 		echo "no strace: the campaign will run without recording system calls (install strace)"
 
+# Only root may use bpf: for anybody else there is nothing to install or to say.
+bpf: venv
+	@[ "$$(id -u)" != 0 ] || { \
+		{ $(BIN)/python -c 'from gofuzzsec.syscalls.bpf.bcc import load_bcc; load_bcc()' 2>/dev/null || \
+			$(call apt,python3-bpfcc); } && \
+		{ $(BIN)/python -c 'from gofuzzsec.syscalls.bpf.headers import find_headers; find_headers()' \
+			2>/dev/null || $(call apt,linux-headers-$$(dpkg --print-architecture)) || \
+			$(call apt,linux-headers-generic); }; \
+	} || echo "no bcc or no kernel headers: system calls will be recorded without bpf"
+
 demo: venv strace
 	@examples/demo.sh "$(BIN)/gofuzzsec" "$(DEMO_TIME)"
 
@@ -68,8 +80,11 @@ lint: dev
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-test: lint strace
+test: lint strace bpf
 	$(BIN)/python -m pytest --cov $(PYTEST)
+
+test-real: dev bpf
+	$(BIN)/python -m pytest -m real tests/real $(PYTEST)
 
 test-go-versions: dev
 	GOFUZZSEC_GO_VERSIONS=$(GO_VERSIONS) $(BIN)/python -m pytest \

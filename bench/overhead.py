@@ -1,14 +1,22 @@
-"""What the engine adds to an execution, and what in-process capture adds to the engine.
+"""What the engine adds to an execution, and what capture adds to the engine.
 
 python -m bench.overhead [--rounds 7]
+python -m bench.overhead --capture bpf [--rounds 7] [--targets encoding/json ...]
+
+For bpf it is the same binary by turns with the kernel following it and its marks page, and
+without, in CPU seconds of the worker and its children; needs root. (What other programs of the
+machine pay for the tracepoints meanwhile is in neither: they are loaded all the time.)
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +31,12 @@ from bench.limit import (
     measure_loop,
     worker_spec,
 )
-from bench.sides import BenchError
+from bench.sides import TARGETS, BenchError
 from gofuzzsec import toolchain
+from gofuzzsec.coordinator.kernel import Kernel
 from gofuzzsec.corpus.format import unmarshal
 from gofuzzsec.errors import BuildError, GofuzzsecError
+from gofuzzsec.syscalls.bpf.tracer import Tracer
 from gofuzzsec.toolchain.find import run_go
 from gofuzzsec.toolchain.model import FuzzBinary, Go, Package
 from gofuzzsec.toolchain.overlay import agent_files
@@ -34,6 +44,7 @@ from gofuzzsec.toolchain.patches import CORE_PATCHES
 from gofuzzsec.worker import Worker
 from gofuzzsec.worker.agent_wire import encode_input
 from gofuzzsec.worker.harvest import harvest_seeds
+from gofuzzsec.worker.process import reserve_worker_fds
 
 EMPTY = {
     "go.mod": "module example.org/empty\n\ngo 1.21\n",
@@ -48,6 +59,7 @@ func FuzzEmpty(f *testing.F) {
 """,
 }
 JOBRUNNER = Path(__file__).parent.parent / "examples" / "jobrunner"
+_CPU_CLOCK_OF_PROCESS = 2  # CPUCLOCK_SCHED; the kernel's way to name another process's clock
 NO_ERROR = "syscall/gofuzzsec_glue_noerror.go"
 GLUE = "internal/fuzz/gofuzzsec_glue_serve.go"
 CAPTURE = {
@@ -140,33 +152,104 @@ def capture_cost(go: Go, package: Package, target: str, rounds: int) -> Cost:
     return Cost(plan.limit, tuple(pairs))
 
 
+def kernel_cost(go: Go, package: Package, target: str, rounds: int, tracer: Tracer) -> Cost:
+    """Measure *target* by turns with the kernel following the worker and without."""
+    with tempfile.TemporaryDirectory(prefix="gofuzzsec-bench-") as name:
+        folder = Path(name)
+        binary = toolchain.build_fuzz_binary(go, package, boosted=True)
+        harvest = harvest_seeds(binary.path, target, binary.cwd)
+        seeds = harvest.seeds or tuple(filter(None, [harvest.zero]))
+        inputs = measure_limit(binary, target, seeds).inputs
+        wires = [encode_input(unmarshal(data)) for data in seeds]
+        plan = loop_plan(wires, min(inputs, inputs_for(1e-6, wires)), seed=1)
+        spec = worker_spec(binary, target, seeds[0])
+        live = Kernel.of(tracer, binary.path).live(workers=1)
+        live.begin()
+        watched = replace(spec, watch=live.watch(0, marked=True))
+        workers = [Worker(watched, folder / "0"), Worker(spec, folder / "1")]
+        pairs: list[tuple[float, float]] = []
+        try:
+            for worker in workers:
+                worker.start()
+                measure_loop(worker, plan)  # what is new is learnt, memory is grown
+            for number in range(rounds):
+                spent = [0.0, 0.0]
+                for side in (0, 1) if number % 2 else (1, 0):
+                    before = cpu_seconds(workers[side].pid)
+                    passes = 2 * len(measure_loop(workers[side], plan)) + 1
+                    used = cpu_seconds(workers[side].pid) - before
+                    spent[side] = used / (passes * plan.limit) * 1e6
+                pairs.append((spent[0], spent[1]))
+        finally:
+            for worker in workers:
+                worker.close()
+            live.rest()
+    return Cost(plan.limit, tuple(pairs))
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process, to the nanosecond, and of the children it has waited for."""
+    own = time.clock_gettime((~pid << 3) | _CPU_CLOCK_OF_PROCESS)
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return own + (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
 CAPTURE_HEADER = f"""\
-{"in-process capture":34}{"with, µs":>10}{"without, µs":>13}{"%":>8}{"of fastest, %":>15}\
+{"capture":34}{"with, µs":>10}{"without, µs":>13}{"%":>8}{"of fastest, %":>15}\
 {"from .. to":>16}"""
 
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="bench.overhead", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="pairs for the cost of capture")
+    parser.add_argument("--capture", choices=["in-process", "bpf"], default="in-process")
+    parser.add_argument("--targets", nargs="+", choices=[*TARGETS, "jobrunner"])
     args, go = parser.parse_args(argv), toolchain.find_go()
+    if args.capture == "bpf":
+        return bpf_table(go, args.targets or [*TARGETS, "jobrunner"], args.rounds)
     with tempfile.TemporaryDirectory(prefix="gofuzzsec-bench-") as folder:
         print(HEADER)
         print(line("an empty fuzz function", empty_limit(go, Path(folder))), flush=True)
     print(f"\n{CAPTURE_HEADER}")
-    for name, cwd, target in (
-        ("encoding/json", Path.cwd(), "FuzzUnmarshalJSON"),
-        (".", JOBRUNNER, "FuzzRun"),
-    ):
-        (package,) = toolchain.list_packages(go, [name], cwd)
+    for name in args.targets or ["encoding/json", "jobrunner"]:
+        package, target = bench_package(go, name)
         cost = capture_cost(go, package, target, args.rounds)
-        with_it, without = (statistics.median(column) for column in zip(*cost.pairs, strict=True))
-        least, most = cost.spread
-        print(
-            f"{f'{package.import_path} {target}':34}{with_it:10.2f}{without:13.2f}"
-            f"{cost.percent:8.2f}{cost.floor:15.2f}{f'{least:.1f} .. {most:.1f}':>16}",
-            flush=True,
-        )
+        print(cost_line(package, target, cost), flush=True)
     return 0
+
+
+def bpf_table(go: Go, names: Sequence[str], rounds: int) -> int:
+    """Print what bpf costs each of *names*, and the median of them all."""
+    reserve_worker_fds()
+    costs = []
+    with contextlib.closing(Tracer.open()) as tracer:
+        print(CAPTURE_HEADER)
+        for name in names:
+            package, target = bench_package(go, name)
+            costs.append(kernel_cost(go, package, target, rounds, tracer))
+            print(cost_line(package, target, costs[-1]), flush=True)
+    median = statistics.median(cost.percent for cost in costs)
+    print(f"{'median':34}{'':23}{median:8.2f}")
+    return 0
+
+
+def bench_package(go: Go, name: str) -> tuple[Package, str]:
+    """The package and fuzz target that the bench calls *name*."""
+    if name == "jobrunner":
+        (package,) = toolchain.list_packages(go, ["."], JOBRUNNER)
+        return package, "FuzzRun"
+    (package,) = toolchain.list_packages(go, [name], Path.cwd())
+    return package, TARGETS[name]
+
+
+def cost_line(package: Package, target: str, cost: Cost) -> str:
+    """One line below `CAPTURE_HEADER`."""
+    with_it, without = (statistics.median(column) for column in zip(*cost.pairs, strict=True))
+    least, most = cost.spread
+    return (
+        f"{f'{package.import_path} {target}':34}{with_it:10.2f}{without:13.2f}"
+        f"{cost.percent:8.2f}{cost.floor:15.2f}{f'{least:.1f} .. {most:.1f}':>16}"
+    )
 
 
 if __name__ == "__main__":

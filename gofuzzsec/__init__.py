@@ -8,7 +8,7 @@ Layers, top to bottom; a module imports only from its own layer or from one belo
 4. ``syscalls``, ``store``: recorders; the campaign database
 5. ``worker``, ``toolchain``, ``binary``, ``mutate``, ``coverage``: processes, builds, values in
    motion; ``agent`` holds the Go files that boosted builds add
-6. ``corpus``, ``errors``, ``files``: values at rest
+6. ``corpus``, ``errors``, ``files``, ``privilege``: values at rest; who this process is
 """
 
 __version__ = "0.1.0"

@@ -58,6 +58,20 @@ class RecorderError(GofuzzsecError):
     """A system call recorder cannot start, or its output cannot be trusted."""
 
 
+class PrivilegeError(GofuzzsecError):
+    """Root's privileges cannot be given up, or a folder is not the user's to write."""
+
+
+class CoverageError(GofuzzsecError):
+    """A cover profile, or the coverage data that a program left, cannot be read."""
+
+
+class BinaryError(GofuzzsecError):
+    """A program's file is no Go binary that can be read here, or lacks what was asked of it."""
+
+    exit_status = EXIT_USAGE
+
+
 class StoreError(GofuzzsecError):
     """The campaign database is missing, damaged, from another version, or in use."""
 

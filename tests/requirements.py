@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
+from gofuzzsec.errors import GofuzzsecError
+from gofuzzsec.privilege import can_trace
+from gofuzzsec.syscalls.bpf.bcc import load_bcc
+from gofuzzsec.syscalls.bpf.headers import kernel_headers
 from gofuzzsec.syscalls.tracer import available, find_strace
 
 
-def missing(reason: str) -> None:
+def missing(reason: str) -> NoReturn:
     """Skip the test that calls this, or fail it where everything must be there."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"needed in CI: {reason}")
@@ -24,6 +29,23 @@ def require_strace(*, stacks: bool = False) -> None:
         missing(reason)
     if stacks and not find_strace().stacks:
         missing("this strace was built without stack unwinding")
+
+
+def require_root() -> None:
+    """Root itself, to become somebody else."""
+    if os.geteuid() != 0:
+        missing("this test needs root")
+
+
+def require_bpf() -> None:
+    """Permission to use BPF, bcc, and kernel headers for it to compile against."""
+    if (problem := can_trace()) is not None:
+        missing(problem)
+    try:
+        load_bcc()
+        kernel_headers()
+    except GofuzzsecError as error:
+        missing(str(error))
 
 
 def require_cgo() -> None:

@@ -97,16 +97,14 @@ def _arm64(instructions: Instructions) -> Iterator[Event]:
             yield Event("jump", 0)
 
 
-def decoder(machine: str) -> Callable[[bytes, int], Iterator[Event]] | None:
-    """What turns (code, its address) into events, by ELF machine; None for one not known here."""
-    if machine == "EM_X86_64":
+def decoder(arch: str) -> Callable[[bytes, int], Iterator[Event]]:
+    """What turns (code, its address) into events, for "amd64" or "arm64"."""
+    if arch == "amd64":
         engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         read = _amd64
-    elif machine == "EM_AARCH64":
+    else:
         engine = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
         read = _arm64
-    else:
-        return None
     # Data between instructions, such as a jump table, would otherwise end the function.
     engine.skipdata = True
     return lambda code, address: read(engine.disasm_lite(code, address))

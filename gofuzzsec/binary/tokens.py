@@ -13,21 +13,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
 
 from gofuzzsec.binary.decode import Event, decoder
-from gofuzzsec.binary.memory import Memory, all_functions, functions_of, hook_addresses
+from gofuzzsec.binary.memory import Memory, functions_of, hook_addresses
+from gofuzzsec.binary.program import GoProgram
+from gofuzzsec.errors import BinaryError
 
 MIN_TOKEN, MAX_TOKEN = 2, 128
 """Bytes of a token."""
-_DAMAGE = (
-    *(ELFError, OSError, ValueError, LookupError, AttributeError, TypeError),
-    *(ArithmeticError, AssertionError, struct.error),
-)
-"""pyelftools lets whatever its parsing ran into escape from damaged headers."""
 _NEAR = 4  # events between an address and its length; more than Go's compiler ever needs
 _MAX_TABLE = 4096  # strings read of one table
 _PAIR = struct.Struct("<QQ")
@@ -53,23 +46,17 @@ def code_tokens(
     what the file is like.
     """
     try:
-        with path.open("rb") as handle:
-            return _read(handle.fileno(), ELFFile(handle), import_path, limit, seconds)
-    except _DAMAGE as e:
-        return CodeTokens(problem=f"no dictionary from the code of {path.name}: {e or type(e)}")
+        return _read(GoProgram.read(path), import_path, limit, seconds)
+    except BinaryError as error:
+        return CodeTokens(problem=f"no dictionary from the code of {path.name}: {error}")
 
 
-def _read(fd: int, elf: Any, import_path: str, limit: int, seconds: float) -> CodeTokens:
-    if elf.elfclass != 64 or not elf.little_endian:
-        raise ValueError("not a 64-bit little-endian ELF file")
-    decode = decoder(elf["e_machine"])
-    if decode is None:
-        raise ValueError(f"no disassembler for {elf['e_machine']}")
+def _read(program: GoProgram, import_path: str, limit: int, seconds: float) -> CodeTokens:
     deadline = time.monotonic() + seconds
-    memory = Memory(fd, elf)
-    every = all_functions(elf)
-    functions = functions_of(every, import_path)
-    found = _Found(memory, hook_addresses(every))
+    decode = decoder(program.arch)
+    memory = Memory(program.elf)
+    functions = functions_of(program.functions, import_path)
+    found = _Found(memory, hook_addresses(program.functions))
     problem = "" if functions else f"no function of {import_path} in the binary"
     for done, function in enumerate(functions):
         if time.monotonic() > deadline:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from gofuzzsec.errors import UsageError
+from gofuzzsec.files import write_atomic
 from gofuzzsec.store import Store
 from gofuzzsec.store.location import campaign_dir
 from gofuzzsec.store.model import TargetRow
@@ -46,6 +49,26 @@ def json_option(command: _F) -> _F:
     return click.option("--json", "as_json", is_flag=True, help=text)(command)
 
 
+def check_output(path: Path) -> None:
+    """Raise UsageError now for a file that could not be written after a long run."""
+    folder = path.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise UsageError(f"expected to be allowed to write {path}, found that it cannot be written")
+
+
+def write_output(path: Path, text: str) -> None:
+    """A file is replaced as a whole; a device, a pipe or a link is written to; - is standard
+    output."""
+    if path == Path("-"):
+        click.echo(text, nl=False)
+    elif path.is_symlink() or (path.exists() and not path.is_file()):
+        path.write_text(text)
+    else:
+        write_atomic(path, text.encode())
+
+
 def here(campaign: Path | None) -> Path:
     """The campaign directory that ``--campaign`` and the current folder mean."""
     return campaign_dir(campaign, Path.cwd())
@@ -61,6 +84,13 @@ def chosen(store: Store, target: str | None) -> list[TargetRow]:
     return store.targets() if target is None else [store.target(target)]
 
 
+def captured(store: Store, target: str | None) -> list[TargetRow]:
+    """As `chosen`, with captured programs among them. Raises StoreError or UsageError."""
+    if target is None:
+        return store.targets(programs=True)
+    return [store.target(target, programs=True)]
+
+
 def full_name(target: TargetRow) -> str:
-    """``import/path.FuzzX``, the name that events use."""
-    return f"{target.import_path}.{target.name}"
+    """``import/path.FuzzX``, the name that events use (``import/path`` of a captured program)."""
+    return target.full_name

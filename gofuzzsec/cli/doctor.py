@@ -9,9 +9,11 @@ import click
 
 from gofuzzsec.cli.common import campaign_option, here, json_option
 from gofuzzsec.errors import EXIT_ENVIRONMENT, EXIT_OK
+from gofuzzsec.privilege import drop_to_invoker
 from gofuzzsec.report.campaign import checks_table
 from gofuzzsec.report.jsonl import dumps
 from gofuzzsec.report.text import clean
+from gofuzzsec.syscalls.bpf.doctor import recording_checks
 from gofuzzsec.toolchain.doctor import checks
 
 
@@ -20,11 +22,16 @@ from gofuzzsec.toolchain.doctor import checks
 @click.option("--go", metavar="PATH", help="The go command to check.")
 @json_option
 def doctor(campaign: Path | None, go: str | None, as_json: bool) -> None:
-    """Check Go, strace, permissions and the kernel, and say what to do about what is missing.
+    """Check Go, strace, bpf, permissions and the kernel, and say what to do about what is missing.
+
+    Only what campaigns cannot do without counts: a missing recorder, or not being root, is no
+    error. The last line says which recorder `--capture auto` chooses.
 
     Exit status: 0 everything that is required works, 3 something required does not.
     """
-    found = checks(go)
+    drop_to_invoker()
+    machine = checks(go)
+    found = [*machine, *recording_checks(machine)]
     if as_json:
         for check in found:
             click.echo(dumps({"event": "check"} | dataclasses.asdict(check)))

@@ -13,15 +13,19 @@ from rich.console import Console
 from gofuzzsec.cli.common import campaign_option, full_name, here, read_store
 from gofuzzsec.cli.params import Budget, checked, parse_budget, parse_duration, parse_size
 from gofuzzsec.coordinator import session
+from gofuzzsec.coordinator.choice import Choice, choose
 from gofuzzsec.coordinator.events import CrashFound, Event, Finished, Started
 from gofuzzsec.coordinator.options import SessionOptions
 from gofuzzsec.corpus.dictionary import read_dictionary
 from gofuzzsec.errors import EXIT_CRASHES, EXIT_OK
+from gofuzzsec.privilege import drop_to_invoker, require_writable
 from gofuzzsec.report import JsonView, LiveView, PlainView, View
 from gofuzzsec.report.evidence import headline
 from gofuzzsec.report.jsonl import comparison_fields
 from gofuzzsec.report.text import clean
+from gofuzzsec.store.location import campaign_dir
 from gofuzzsec.syscalls.compare import Comparison, compare
+from gofuzzsec.toolchain.cache import cache_dir
 
 _BOOSTED_GOGC = 400  # most targets make garbage and keep nothing; GOMEMLIMIT bounds the others
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -114,11 +118,11 @@ class _Arguments(TypedDict):
 )
 @click.option(
     "--capture",
-    type=click.Choice(["auto", "in-process", "strace", "off"]),
+    type=click.Choice(["auto", "bpf", "in-process", "strace", "off"]),
     default="auto",
     show_default=True,
-    help="How to record the system calls of inputs: auto is in-process with the boosted engine, "
-    "strace with the stock one.",
+    help="How to record system calls: auto is bpf where that can be used (as root), else "
+    "in-process with the boosted engine, strace with the stock one.",
 )
 @click.option(
     "--engine",
@@ -177,12 +181,14 @@ def fuzz(**arguments: Unpack[_Arguments]) -> None:
     A PACKAGE is what `go list` takes: ./..., a folder, an import path, also of the standard
     library (encoding/json). The campaign begins with the seeds and with all that an earlier run
     kept. It ends by itself after --time, or with one Ctrl-C; a second Ctrl-C ends it without
-    waiting, and loses nothing that was reported as kept.
+    waiting, and loses nothing that was reported as kept. Under sudo only the recorder of system
+    calls keeps privileges; everything else is done as the user who called it.
 
     Exit status: 0 nothing found, 1 a crash, failure, hang or out-of-memory that the campaign did
     not know, 2 usage, 3 environment or build.
     """
     options = _options(arguments)
+    choice = _choice(options)
     crashes: list[CrashFound] = []
     view = _view(arguments["as_json"])
     begun = False
@@ -196,7 +202,7 @@ def fuzz(**arguments: Unpack[_Arguments]) -> None:
 
     try:
         with view:
-            finished = session.run(options, emit)
+            finished = session.run(options, emit, choice)
         if options.capture != "off":
             _print_comparison(view, _comparison(options.campaign, finished))
     except KeyboardInterrupt:
@@ -243,6 +249,15 @@ def _options(arguments: _Arguments) -> SessionOptions:
         gomaxprocs=arguments["gomaxprocs"] or None,
         gogc=gogc,
     )
+
+
+def _choice(options: SessionOptions) -> Choice:
+    """Who records system calls. Under sudo all else from here on is done as who called it."""
+    records = options.capture in ("auto", "bpf")
+    if drop_to_invoker(None if records else ()) is not None:
+        require_writable(campaign_dir(options.campaign, options.cwd))
+        require_writable(cache_dir())
+    return choose(options.capture, options.workers)
 
 
 def _dictionary(files: tuple[Path, ...]) -> tuple[bytes, ...]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import click
 
 from gofuzzsec import __version__
+from gofuzzsec.cli.analyze import analyze
+from gofuzzsec.cli.capture import capture
 from gofuzzsec.cli.corpus import corpus
 from gofuzzsec.cli.crashes import crashes
 from gofuzzsec.cli.doctor import doctor
 from gofuzzsec.cli.fuzz import fuzz
 from gofuzzsec.cli.group import MainGroup
 from gofuzzsec.cli.profile import profile
+from gofuzzsec.cli.static import static
 from gofuzzsec.cli.syscalls import syscalls
 
 
@@ -27,5 +30,5 @@ def main() -> None:
     """
 
 
-for _command in (fuzz, corpus, crashes, syscalls, profile, doctor):
+for _command in (fuzz, capture, analyze, static, corpus, crashes, syscalls, profile, doctor):
     main.add_command(_command)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gofuzzsec.cli.common import campaign_option, chosen, read_store, target_option
+from gofuzzsec.cli.common import campaign_option, captured, read_store, target_option
 from gofuzzsec.files import write_atomic
 from gofuzzsec.report.evidence import profile_reasons, profile_summary
 from gofuzzsec.report.text import clean
@@ -37,8 +37,8 @@ def profile() -> None:
 @click.option(
     "--arch",
     type=click.Choice(ARCHITECTURES),
-    help="Architecture of the profile. Default: this machine's, which is taken to be the one that "
-    "the campaign ran on; another one brings a warning.",
+    help="Architecture of the profile. Default: the one that everything was recorded on, else this "
+    "machine's; another one brings a warning.",
 )
 @click.option("--explain", is_flag=True, help="Also print why each call is allowed.")
 def build(
@@ -46,32 +46,33 @@ def build(
 ) -> None:
     """Write a seccomp profile (OCI and Docker JSON) that allows what was recorded.
 
-    Allowed is what inputs and hand-written tests made, what the Go runtime makes by itself, and
-    what a container runtime needs to start the program; everything else is refused with EPERM.
+    Allowed is what inputs, hand-written tests and captured integration runs made, what the Go
+    runtime makes by itself, and what a container runtime needs to start the program; everything
+    else is refused with EPERM.
     How many calls each of these accounts for, and every doubt about the evidence, is printed on
     standard error: read the warnings before you deploy (docs/profiles.md).
     """
-    machine = machine_arch()
     with read_store(campaign) as store:
         evidence = campaign_evidence(
             store,
-            chosen(store, target),
-            arch=arch or machine,
-            machine=machine,
+            captured(store, target),
+            arch=arch,
+            machine=machine_arch(),
             observe_baseline=lambda: runtime_baseline(find_go()),
         )
     built = build_profile(
         evidence.rows,
         baseline=evidence.baseline,
         oci=OCI_RUNTIME_CALLS,
-        arch=arch or machine,
+        arch=evidence.arch,
         unrecorded=evidence.unrecorded,
+        incomplete=evidence.incomplete,
     )
     _write(output, to_json(built))
     if explain:
         click.echo(profile_reasons(built), err=True)
     click.echo(profile_summary(built, evidence.rows, evidence.baseline), err=True)
-    for warning in (*evidence.warnings, *built.warnings):
+    for warning in (*built.warnings, *evidence.warnings):
         click.echo(f"warning: {clean(warning)}", err=True)
 
 

@@ -8,13 +8,13 @@ import click
 
 from gofuzzsec.cli.common import (
     campaign_option,
-    chosen,
+    captured,
     full_name,
     json_option,
     read_store,
     target_option,
 )
-from gofuzzsec.report.evidence import calls_table, calls_with_stacks, headline
+from gofuzzsec.report.evidence import calls_table, calls_with_stacks, coverage_lines, headline
 from gofuzzsec.report.jsonl import comparison_fields, dumps, row_fields
 from gofuzzsec.syscalls.compare import by_call, compare
 
@@ -27,13 +27,17 @@ from gofuzzsec.syscalls.compare import by_call, compare
 def syscalls(campaign: Path | None, target: str | None, stacks: bool, as_json: bool) -> None:
     """List each system call with who needed it, and what fuzzing added to hand-written tests.
 
-    NEEDED BY is where it was seen: the package's own tests, the seeds before any mutation, inputs
-    that fuzzing found, the baseline of a minimal Go program, the harness. ORIGIN is who made it:
-    the target, the Go runtime, the test harness, or unknown where the recorder could not tell.
-    A call is unstable when it was seen in only one of an input's two recordings.
+    NEEDED BY is where it was seen: the package's own tests, captured integration runs, the seeds
+    before any mutation, inputs that fuzzing found, all processes of the campaign, the baseline of a
+    minimal Go program, the harness. ORIGIN is who made it: the target, the Go runtime, the test
+    harness, or unknown where the recorder could not tell. A call is unstable when it was seen in
+    only one of an input's two recordings. Lines below a call say which kinds of it there were, and
+    how they ended: refused means that the kernel did not permit or does not have it.
     """
     with read_store(campaign) as store:
-        rows = [(each, row) for each in chosen(store, target) for row in store.syscalls(each.id)]
+        targets = captured(store, target)
+        rows = [(each, row) for each in targets for row in store.syscalls(each.id)]
+        measured = coverage_lines(store, targets)
     found = [row for _, row in rows]
     comparison = compare(found)
     if as_json:
@@ -43,6 +47,7 @@ def syscalls(campaign: Path | None, target: str | None, stacks: bool, as_json: b
         return
     if found:
         calls = by_call(found)
-        click.echo(calls_with_stacks(calls) if stacks else calls_table(calls))
+        modules = {each.module_path for each in targets}
+        click.echo(calls_with_stacks(calls, modules) if stacks else calls_table(calls))
         click.echo()
-    click.echo(headline(comparison))
+    click.echo("\n".join([headline(comparison), *measured]))

@@ -11,6 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,6 +33,7 @@ from gofuzzsec.coordinator.state import State
 from gofuzzsec.coordinator.talk import Job
 from gofuzzsec.coverage import unpack
 from gofuzzsec.store import InputRow
+from gofuzzsec.syscalls.bpf.live import LiveCalls
 from gofuzzsec.worker import WorkerSpec
 
 _STATUS_SECONDS = 1.0
@@ -48,9 +50,14 @@ class Campaign:
         seeds: Iterable[Seed],
         processes: Sequence[ProcessTask],
         scratch: Path,
+        live: LiveCalls | None = None,
+        why: str = "",
     ) -> None:
-        """*processes* are recorded beside the fuzzing; *scratch* is for the workers' folders."""
+        """*processes* are recorded beside the fuzzing; *scratch* is for the workers' folders.
+        *live* follows the workers when the recorder is bpf; *why* that recorder (see `choice`)."""
         self.state = state
+        self._live = live
+        self._why = why
         # Short ones first: where seeds are slow, they are the first to let fuzzing begin.
         self._seeds = deque(sorted(seeds, key=lambda seed: len(seed.data)))
         self._refreshes: deque[InputRow] = deque()
@@ -65,7 +72,7 @@ class Campaign:
         self._closing_since = 0.0
         self._build_noted = False
         self._alternate = False
-        self._desk = EvidenceDesk(state, processes)
+        self._desk = EvidenceDesk(state, processes, live)
         options = state.options
         spec = WorkerSpec(
             binary=state.binary.path,
@@ -78,7 +85,13 @@ class Campaign:
             gogc=options.gogc,
             agent=state.types if state.binary.boosted else None,
         )
-        self._dispatcher = Dispatcher(spec, options.workers, scratch, state.pool, state.tokens)
+        specs = [spec] * options.workers
+        if live is not None:
+            specs = [
+                replace(spec, watch=live.watch(worker, marked=state.marked))
+                for worker in range(options.workers)
+            ]
+        self._dispatcher = Dispatcher(specs, scratch, state.pool, state.tokens)
         self._load()
 
     # -- life ---------------------------------------------------------------------------------
@@ -92,6 +105,8 @@ class Campaign:
         self._deadline = None if seconds is None else self._turn_began + seconds
         self._stop = stop
         self.state.closing = False
+        if self._live is not None:
+            self._live.begin()
         if not self._started:
             self._announce()
         try:
@@ -103,6 +118,7 @@ class Campaign:
             self._turn_began = 0.0
             self.state.counts.worker_seconds = self._dispatcher.worker_seconds
             self._dispatcher.rest()
+            self._desk.rest()
             self._report(final=True)
 
     def drain(self, seconds: float, stop: Callable[[], bool]) -> int:
@@ -186,6 +202,7 @@ class Campaign:
                 seeds=len(self._seeds),
                 resumed=self._resumed,
                 capture=self._capture_name(),
+                why=self._why,
             )
         )
 
@@ -261,6 +278,7 @@ class Campaign:
             )
         self.state.counts.worker_seconds = self._dispatcher.worker_seconds
         self._desk.collect()
+        self._desk.look()
         self._desk.probe(time.monotonic() - self._turn_began + self._elapsed)
         if time.monotonic() - self._last_status >= _STATUS_SECONDS:
             self._report(final=False)

@@ -36,11 +36,12 @@ class Dispatcher:
     """Drives a fixed number of workers in one thread. Owns the workers."""
 
     def __init__(
-        self, spec: WorkerSpec, count: int, scratch: Path, pool: Pool, book: TokenBook
+        self, specs: Sequence[WorkerSpec], scratch: Path, pool: Pool, book: TokenBook
     ) -> None:
+        """One worker for each of *specs*."""
         self._pool = pool
         self._book = book
-        self._slots = [Slot(Worker(spec, scratch / f"worker-{i}")) for i in range(count)]
+        self._slots = [Slot(Worker(spec, scratch / f"worker-{i}")) for i, spec in enumerate(specs)]
         self.worker_seconds = 0.0  # time requests were under way, summed over workers
 
     def run(

@@ -32,6 +32,7 @@ class Started:
     seeds: int
     resumed: int  # inputs already in the store
     capture: str  # recorder name or "off"
+    why: str = ""  # that recorder, in a few words; "" where the user has settled it
 
 
 @dataclass(frozen=True, slots=True)

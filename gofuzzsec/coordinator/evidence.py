@@ -1,5 +1,8 @@
 """From recordings to evidence: what the recorder threads bring, written to the store in order.
 
+With bpf the kernel counts all that the workers do besides, kept inputs or not; the desk stores that
+every few seconds and when a turn is over.
+
 The same desk looks for system calls beyond the kept inputs. A stock worker says nothing of the
 calls of the inputs it mutates, so while the recorder has nothing to do it is given mutated inputs
 (probes) for a small share of the time; a probe that shows a call not seen before is adopted.
@@ -10,6 +13,7 @@ from __future__ import annotations
 import select
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from gofuzzsec.coordinator.capture import Capture, CaptureResult, CaptureTask, ProcessTask
 from gofuzzsec.coordinator.events import SyscallFound
@@ -17,17 +21,27 @@ from gofuzzsec.coordinator.pool import Entry
 from gofuzzsec.coordinator.state import State, values_of
 from gofuzzsec.corpus.format import marshal
 from gofuzzsec.mutate import Mutator, Pcg
+from gofuzzsec.syscalls.bpf.live import LiveCalls
 from gofuzzsec.syscalls.model import Origin, Recorder, Recording
 
 _PROBE_SHARE = 0.03  # of one core
 _PROBE_MUTATIONS = 5
+_LOOK_SECONDS = 10.0  # between looks at what the kernel counted
+_CAMPAIGN = "campaign"
 
 
 class EvidenceDesk:
-    """Owned by the coordinator thread; owns the thread that records whole processes."""
+    """Owned by the coordinator thread; owns the threads that record whole processes and that look
+    at what the kernel counted."""
 
-    def __init__(self, state: State, processes: Sequence[ProcessTask]) -> None:
+    def __init__(
+        self, state: State, processes: Sequence[ProcessTask], live: LiveCalls | None = None
+    ) -> None:
         self._state = state
+        self._live = live
+        self._looks = Capture(_CAMPAIGN, _no_recorder) if live is not None else None
+        self._looked = time.monotonic()
+        self._label = datetime.now(UTC).strftime("run of %Y-%m-%d %H:%M:%S.%f UTC")
         self._processes: Capture | None = None
         self._told: set[str] = set()  # problems already reported: once is enough
         self._names = set(state.store.behaviour(state.target.id))
@@ -59,20 +73,39 @@ class EvidenceDesk:
             for result in capture.results():
                 self._take(result)
 
+    def look(self) -> None:
+        """Have what the kernel counted stored, if that was not done lately."""
+        now = time.monotonic()
+        if self._live is None or self._looks is None or self._looks.pending:
+            return
+        if now - self._looked >= _LOOK_SECONDS:
+            self._looked = now
+            self._looks.submit(ProcessTask(_CAMPAIGN, self._live.look))
+
+    def rest(self) -> None:
+        """The turn is over and no worker runs: store all that they did."""
+        if self._live is None or self._looks is None:
+            return
+        self._live.rest()
+        while self._looks.pending:  # or an older picture would come after this one
+            select.select([self._looks.fileno()], [], [], 1.0)
+            self._looks.results()
+        self._take(CaptureResult(ProcessTask(_CAMPAIGN, self._live.look), self._live.look()))
+
     def probe(self, elapsed: float) -> None:
         """Give an idle recorder a mutated input, if its share of *elapsed* seconds allows."""
-        capture = self._state.capture
-        if capture is None or capture.pending or self._state.closing or self._state.in_process:
+        state, capture = self._state, self._state.capture
+        if capture is None or capture.pending or state.closing or state.in_process or state.marked:
             return
         if capture.busy_seconds > _PROBE_SHARE * elapsed:
             return
-        entry = self._state.schedule.pick()
+        entry = state.schedule.pick()
         if entry is None:
             return
-        rng = Pcg.seeded(self._state.rng.getrandbits(63), 1)
-        mutator = Mutator(rng, self._state.options.shm_size)
+        rng = Pcg.seeded(state.rng.getrandbits(63), 1)
+        mutator = Mutator(rng, state.options.shm_size)
         values = list(values_of(entry.data))
-        for _ in range(self._state.rng.randint(1, _PROBE_MUTATIONS)):
+        for _ in range(state.rng.randint(1, _PROBE_MUTATIONS)):
             mutator.mutate(values)
         capture.submit(CaptureTask(None, marshal(values), "fuzz"))
 
@@ -85,16 +118,17 @@ class EvidenceDesk:
         return self._pending()
 
     def close(self) -> None:
-        """End the thread that records processes."""
-        if self._processes is not None:
-            self._processes.stop()
-            self._processes = None
+        """End the threads that record processes and look at what the kernel counted."""
+        for capture in (self._processes, self._looks):
+            if capture is not None:
+                capture.stop()
+        self._processes = self._looks = self._live = None
 
     # -- inside -------------------------------------------------------------------------------
 
     def _captures(self) -> list[Capture]:
-        both = (self._state.capture, self._processes)
-        return [capture for capture in both if capture is not None]
+        every = (self._state.capture, self._processes, self._looks)
+        return [capture for capture in every if capture is not None]
 
     def _pending(self) -> int:
         return sum(capture.pending for capture in self._captures())
@@ -111,7 +145,8 @@ class EvidenceDesk:
 
     def _take_process(self, task: ProcessTask, recording: Recording) -> None:
         target = self._state.target.id
-        self._state.store.add_process_recording(target, task.source, recording)
+        label = self._label if task.source == _CAMPAIGN else ""
+        self._state.store.add_capture(target, task.source, label, recording)
         if not recording.complete:
             self._complain(f"the system calls of {task.source} are incomplete: {recording.problem}")
 
@@ -143,10 +178,10 @@ class EvidenceDesk:
                 f"the system calls of input {entry.hash} are incomplete: {recording.problem}"
             )
         new = state.store.add_recording(state.target.id, entry.id, recording, source)
-        origins = {use.name: use.origin for use in recording.uses}
+        owned = {use.name for use in recording.uses if use.stable and use.origin is Origin.TARGET}
         for name in new:
             self._names.add(name)
-            origin = origins.get(name, Origin.UNKNOWN)
+            origin = Origin.TARGET if name in owned else Origin.UNKNOWN
             state.emit(SyscallFound(state.label, name, entry.hash, origin.value))
 
     def _complain(self, problem: str) -> None:

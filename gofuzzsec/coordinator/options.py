@@ -13,7 +13,8 @@ class SessionOptions:
     Times are seconds, ``memory_limit`` bytes a worker; ``workers`` of 0 means one for each CPU;
     with ``seconds`` and ``executions`` both None the session runs until it is interrupted.
     ``engine`` is "boosted" (stock where that cannot be) or "stock". ``seed`` makes runs of one
-    worker and so many executions repeatable. ``dictionary`` holds the user's tokens.
+    worker and so many executions repeatable. ``capture`` is auto, bpf, in-process, strace or off
+    (see `choice`). ``dictionary`` holds the user's tokens.
     ``gomaxprocs`` and ``gogc`` are the workers'; None leaves them to the environment.
     """
 

@@ -11,14 +11,16 @@ from pathlib import Path
 from gofuzzsec.binary import code_tokens
 from gofuzzsec.coordinator.campaign import Campaign
 from gofuzzsec.coordinator.capture import Capture, ProcessTask
+from gofuzzsec.coordinator.choice import Choice
 from gofuzzsec.coordinator.events import Event, Note
+from gofuzzsec.coordinator.kernel import Kernel
 from gofuzzsec.coordinator.options import SessionOptions
 from gofuzzsec.coordinator.pool import Pool
 from gofuzzsec.coordinator.seeds import gather
 from gofuzzsec.coordinator.state import CampaignOptions, State
 from gofuzzsec.coordinator.tokens import TokenBook
 from gofuzzsec.corpus.dictionary import read_dictionary, shipped_dictionaries, suggested
-from gofuzzsec.errors import RecorderError
+from gofuzzsec.errors import BinaryError, RecorderError
 from gofuzzsec.store import Store, TargetRow
 from gofuzzsec.syscalls import Recording, strace
 from gofuzzsec.syscalls.baseline import runtime_baseline
@@ -37,7 +39,8 @@ _MOST_PROBLEMS = 5  # unusable seed files named one by one
 class Preparation:
     """What all targets of a session share. ``folder`` is the campaign's, ``scratch`` short-lived.
 
-    ``processes`` holds what is recorded once a package, however many targets it has.
+    ``processes`` holds what is recorded once a package, however many targets it has; ``choice``
+    is who records.
     """
 
     store: Store
@@ -45,6 +48,7 @@ class Preparation:
     scratch: Path
     go: Go | None
     emit: Callable[[Event], None]
+    choice: Choice = field(default_factory=Choice)
     processes: dict[str, Once] = field(default_factory=dict)
 
 
@@ -73,7 +77,7 @@ def prepare(
     """The campaign of target *name* of *binary*.
 
     Raises WorkerStartError when the target fails before `f.Fuzz`, RecorderError when a recorder
-    was asked for by name and cannot work.
+    was asked for by name and cannot work with this target.
     """
     package = binary.package
     target = shared.store.add_target(
@@ -98,8 +102,13 @@ def prepare(
         memory_limit=options.memory_limit,
         hang_timeout=options.hang_timeout,
     )
-    in_process = binary.boosted and options.capture in ("auto", "in-process")
-    capture = _capture(shared, target, options, spec, binary.boosted)
+    kernel, why = _kernel(shared, binary, options)
+    in_process = kernel is None and binary.boosted and options.capture in ("auto", "in-process")
+    capture: Capture | None
+    if kernel is not None:
+        capture = kernel.capture(spec, shared.scratch / f"bpf-{target.id}")
+    else:
+        capture = _capture(shared, target, options, spec, binary.boosted)
     known = {row.hash for row in shared.store.inputs(target.id)}
     state = State(
         store=shared.store,
@@ -114,11 +123,14 @@ def prepare(
         tokens=_tokens(shared, binary, options),
         in_process=in_process,
         has_c_code=in_process and has_c_code(binary.path),
+        marked=kernel is not None and binary.boosted,
     )
     seeds = [seed for seed in found.seeds if seed.hash not in known]
-    # Whole processes are recorded by strace, whoever records the inputs.
-    processes = _processes(shared, target, binary) if capture is not None else []
-    return Campaign(state, seeds, processes, shared.scratch / str(target.id))
+    # Whole processes are recorded by strace where the workers record the inputs themselves.
+    processes = _processes(shared, target, binary, kernel) if capture is not None else []
+    live = kernel.live(state.options.workers) if kernel is not None else None
+    scratch = shared.scratch / str(target.id)
+    return Campaign(state, seeds, processes, scratch, live=live, why=why)
 
 
 def _seed_folders(shared: Preparation, binary: FuzzBinary, name: str) -> list[tuple[Path, str]]:
@@ -176,6 +188,21 @@ def _tokens(shared: Preparation, binary: FuzzBinary, options: SessionOptions) ->
     return TokenBook(options.dictionary, [*found, *known])
 
 
+def _kernel(
+    shared: Preparation, binary: FuzzBinary, options: SessionOptions
+) -> tuple[Kernel | None, str]:
+    """How bpf records *binary*, None where it does not, and why that is so."""
+    tracer = shared.choice.tracer
+    if tracer is None:
+        return None, shared.choice.why
+    try:
+        return Kernel.of(tracer, binary.path), shared.choice.why
+    except (BinaryError, RecorderError) as error:
+        if options.capture == "bpf":
+            raise
+        return None, f"not bpf: {error}"
+
+
 def _capture(
     shared: Preparation,
     target: TargetRow,
@@ -200,26 +227,30 @@ def _capture(
     return None
 
 
-def _processes(shared: Preparation, target: TargetRow, binary: FuzzBinary) -> list[ProcessTask]:
+def _processes(
+    shared: Preparation, target: TargetRow, binary: FuzzBinary, kernel: Kernel | None
+) -> list[ProcessTask]:
     """What is recorded once a build beside the inputs: the runtime's baseline, the tests."""
     have: set[str] = set()
     if any(build.key == binary.key for build in shared.store.builds(target.id)):
-        have = {row.source for row in shared.store.syscalls(target.id)}
+        captures = shared.store.captures(target.id)
+        have = {capture.source for capture in captures if not capture.label}
     go, package = shared.go, binary.package
     if go is None:
         shared.emit(
             Note("warning", "no Go toolchain: start-up calls of the runtime are not recorded")
         )
         return []
+    tracer = kernel.tracer if kernel is not None else None
     tasks = []
     # Tests first: the comparison at the end needs them, the profile can wait for the baseline.
     if "tests" not in have and package is not None:
         once = shared.processes.setdefault(
             f"tests of {package.import_path}",
-            Once(lambda: record_tests(go, package, binary.path)),
+            Once(lambda: record_tests(go, package, binary.path, tracer)),
         )
         tasks.append(ProcessTask("tests", once))
     if "baseline" not in have:
-        once = shared.processes.setdefault("baseline", Once(lambda: runtime_baseline(go)))
+        once = shared.processes.setdefault("baseline", Once(lambda: runtime_baseline(go, tracer)))
         tasks.append(ProcessTask("baseline", once))
     return tasks

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from gofuzzsec.coordinator.campaign import Campaign
+from gofuzzsec.coordinator.choice import Choice, choose
 from gofuzzsec.coordinator.events import Event, Finished, Note
 from gofuzzsec.coordinator.options import SessionOptions
 from gofuzzsec.coordinator.prepare import Preparation, prepare
@@ -35,12 +36,22 @@ _TURNS = 3  # turns each target gets, if they are not shorter than the minimum
 _DRAIN_SHARE, _DRAIN_LEAST = 0.2, 60.0
 
 
-def run(options: SessionOptions, emit: Callable[[Event], None]) -> Finished:
+def run(
+    options: SessionOptions, emit: Callable[[Event], None], choice: Choice | None = None
+) -> Finished:
     """Fuzz what *options* name, telling *emit* what happens.
 
-    Raises a GofuzzsecError when nothing could be fuzzed; a target that will not start while
-    others do becomes a warning.
+    *choice* is who records system calls, made here by default, and closed here in any case. Raises
+    a GofuzzsecError when nothing could be fuzzed; a target that will not start while others do
+    becomes a warning.
     """
+    if choice is None:
+        choice = choose(options.capture, options.workers)
+    with contextlib.closing(choice):
+        return _run(options, emit, choice)
+
+
+def _run(options: SessionOptions, emit: Callable[[Event], None], choice: Choice) -> Finished:
     go, binaries = _binaries(options, emit)
     chosen = _choose(binaries, options.target_regex)
     folder = campaign_dir(options.campaign, options.cwd)
@@ -50,7 +61,7 @@ def run(options: SessionOptions, emit: Callable[[Event], None]) -> Finished:
         _Interrupt() as interrupt,
         contextlib.ExitStack() as stack,
     ):
-        shared = Preparation(store, folder, scratch, go, emit)
+        shared = Preparation(store, folder, scratch, go, emit, choice)
         contenders = [
             Contender(binary, name, _share(options.executions, len(chosen), index))
             for index, (binary, name) in enumerate(chosen)

@@ -87,6 +87,7 @@ class State:
     looks: dict[int, str] = field(default_factory=dict)
     in_process: bool = False  # system calls are recorded by the workers themselves
     has_c_code: bool = False  # whose calls they do not see
+    marked: bool = False  # the kernel tells the workers what they do not see
     take_calls: Callable[[Entry, Recording, str], None] | None = None
     # Inputs of the recorder's own: worth keeping, or (False) only worth a run in a worker.
     adoptions: list[tuple[bytes, bool]] = field(default_factory=list)

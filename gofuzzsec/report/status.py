@@ -52,6 +52,8 @@ def status_line(stats: Stats) -> str:
 def started_line(event: Started) -> str:
     """Which target begins, with what."""
     syscalls = "not recorded" if event.capture == "off" else f"recorded by {clean(event.capture)}"
+    if event.why:
+        syscalls += f" ({clean(event.why)})"
     return (
         f"{clean(event.target)}: started with {plural(event.workers, 'worker')}, "
         f"{plural(event.seeds, 'seed')}, {plural(event.resumed, 'input')} resumed; "

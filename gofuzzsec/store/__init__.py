@@ -3,8 +3,9 @@
 `Store` is the only door: ``Store.create`` for the one process that writes, ``Store.open_readonly``
 for any number that read. It takes and gives frozen rows, keeps each thing in a transaction of its
 own, and turns whatever SQLite or the disk have to complain about into StoreError. `database` opens
-and guards the file, `schema` is its tables, and each of `targets`, `inputs`, `evidence`, `crashes`
-and `stats` holds the methods on one part of them.
+and guards the file, `schema` is its tables (`upgrade` makes older ones anew, `sums` keeps up what
+follows from others), and each of `targets`, `inputs`, `evidence`, `crashes` and `stats` holds the
+methods on one part of them.
 """
 
 from gofuzzsec.store.model import (
@@ -12,6 +13,7 @@ from gofuzzsec.store.model import (
     CrashRow,
     InputRow,
     RecordingRow,
+    Statements,
     StatRow,
     SyscallRow,
     TargetRow,
@@ -24,6 +26,7 @@ __all__ = [
     "InputRow",
     "RecordingRow",
     "StatRow",
+    "Statements",
     "Store",
     "SyscallRow",
     "TargetRow",

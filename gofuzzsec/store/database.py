@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from gofuzzsec.errors import StoreError
 from gofuzzsec.files import write_atomic
-from gofuzzsec.store import schema
+from gofuzzsec.store import schema, upgrade
 from gofuzzsec.store.location import DIRECTORY_NAME
 from gofuzzsec.store.lock import WriterLock
 from gofuzzsec.store.problems import (
@@ -148,7 +148,7 @@ def open_for_writing(directory: Path) -> tuple[Path, sqlite3.Connection, WriterL
             if not os.path.lexists(path):
                 _create(path)
             _inspect(path)
-            return path, _connect_writer(path), lock
+            return path, _present(path, _connect_writer(path)), lock
         except FAILURES as error:
             raise explain(path, error) from error
         except OSError as error:
@@ -172,6 +172,10 @@ def open_for_reading(directory: Path) -> tuple[Path, sqlite3.Connection]:
         connection = _connect_reader(path)
         try:
             _refuse_foreign(path, connection)
+            if schema.version_of(connection) < schema.SCHEMA_VERSION:
+                connection.execute("PRAGMA query_only = OFF")  # of temporary views too
+                upgrade.show_as_present(connection)
+                connection.execute("PRAGMA query_only = ON")
         except BaseException:
             connection.close()
             raise
@@ -216,7 +220,7 @@ def _hide_from_git(directory: Path) -> None:
 
 
 def _inspect(path: Path) -> None:
-    """Refuse what is not an intact database of this version. The file is not changed."""
+    """Refuse what is no intact database of a known version. The file is not changed."""
     _regular(path)
     connection = _connect_reader(path)
     try:
@@ -301,6 +305,17 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _present(path: Path, connection: sqlite3.Connection) -> sqlite3.Connection:
+    """A writer's *connection* with the tables of the present version; closed when that fails."""
+    try:
+        if schema.version_of(connection) < schema.SCHEMA_VERSION:
+            upgrade.upgrade(path, connection)
     except BaseException:
         connection.close()
         raise

@@ -10,9 +10,9 @@ from gofuzzsec.corpus.format import file_name
 from gofuzzsec.errors import StoreError, UsageError
 from gofuzzsec.store.database import Database, Row
 from gofuzzsec.store.encoding import text
-from gofuzzsec.store.evidence import retract
 from gofuzzsec.store.model import InputRow
 from gofuzzsec.store.problems import damaged
+from gofuzzsec.store.sums import retract
 
 _SELECT = (
     "SELECT input.id, input.hash, input.data, input.source, input.why, input.parent,"

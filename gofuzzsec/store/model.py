@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 
@@ -32,16 +33,21 @@ class InputRow:
 
 @dataclass(frozen=True, slots=True)
 class SyscallRow:
-    """One (system call, origin, source) of one target, summed over everything recorded.
+    """One (system call, kind, outcome, origin, source) of one target, over everything recorded.
 
-    ``source`` is seeds, fuzz, tests, baseline or harness. ``first_input`` is the hash of the first
-    input that showed it (empty for whole processes), ``first_at`` when that was recorded (Unix
-    time). ``unstable`` is True while every sight of it was in only one of an input's two runs.
-    ``stack`` is the first that came with it.
+    ``source`` is seeds, fuzz, tests, baseline, harness, integration (a captured command) or
+    campaign (all processes of a campaign, whether their inputs were kept or not). ``kind`` is the
+    class of the arguments, ``outcome`` how the call ended, as in SyscallUse.
+
+    ``first_input`` is the hash of the first input that showed it (empty for whole processes),
+    ``label`` that of the first whole process (empty for inputs and where it has none), ``first_at``
+    when that was recorded (Unix time). ``unstable`` is True while every sight of it was in only one
+    of an input's two runs. ``stack`` is the first that came with it.
 
     ``count`` (calls) and ``inputs`` are sums over the inputs now kept. Evidence outlives the
     corpus: when the last input that showed the call is removed or minimised, the row stays with
-    ``inputs`` 0 and ``first_input`` as it was, and a later input that shows it takes over.
+    ``inputs`` 0 and ``first_input`` as it was, and a later input that shows it takes over. Rows of
+    whole processes follow from the recordings now kept alone.
     """
 
     name: str
@@ -53,6 +59,22 @@ class SyscallRow:
     inputs: int
     unstable: bool
     stack: tuple[str, ...]
+    kind: str = ""
+    outcome: str = "untold"
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """Statement coverage of a run: ``covered`` of ``total`` statements (0 <= covered <= total)."""
+
+    covered: int
+    total: int
+
+    @property
+    def percent(self) -> float:
+        """The share covered, 0 to 100; all of nothing is 100."""
+        return 100.0 * self.covered / self.total if self.total else 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +103,10 @@ class CrashRow:
 
 @dataclass(frozen=True, slots=True)
 class TargetRow:
-    """One fuzz target. ``types`` are its argument types, empty until a worker has said so."""
+    """One fuzz target. ``types`` are its argument types, empty until a worker has said so.
+
+    ``name`` is "" for a captured program or package, which is no fuzz test (see Targets).
+    """
 
     id: int
     import_path: str
@@ -91,6 +116,19 @@ class TargetRow:
     binary: str  # path of a ready-made binary, or ""
     types: tuple[str, ...]
     external: bool
+
+    @property
+    def full_name(self) -> str:
+        """``import/path.FuzzX``, or ``import/path`` of a captured program."""
+        return f"{self.import_path}.{self.name}" if self.name else self.import_path
+
+    @property
+    def module_path(self) -> str:
+        """The path of the module, as far as import path and folders tell it."""
+        if self.package_dir and self.module_dir:
+            inside = os.path.relpath(self.package_dir, self.module_dir)
+            return self.import_path.removesuffix(f"/{inside}")
+        return self.import_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +147,20 @@ class RecordingRow:
     """One finished recording of an input (``input`` is its hash) or of a whole process ("").
 
     ``source`` is as in SyscallRow. ``complete`` is False when calls may be missing; ``problem``
-    then says why. ``at`` is Unix time.
+    then says why. ``at`` is Unix time. ``label`` names the run of a whole process, "" for inputs
+    and where a source has only one. ``arch`` is Go's word for the machine it was made on, "" where
+    an older gofuzzsec did not say. ``statements`` is the coverage measured beside it, if it was.
     """
 
+    id: int
     source: str
     input: str
     at: float
     complete: bool
     problem: str
+    label: str
+    arch: str
+    statements: Statements | None
 
 
 @dataclass(frozen=True, slots=True)

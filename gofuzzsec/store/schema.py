@@ -6,16 +6,22 @@ so a database is only used when its schema is, object by object, the one written
 Columns that hold paths are BLOB because a Linux path is any bytes. Long values stand last in
 their tables, so that reading the others does not drag their overflow pages in; coverage has a
 table of its own because a rebuild rewrites it for every input, and the inputs need not move then.
+
+Version 1 had neither kinds nor outcomes of calls, one recording a source of whole processes, and no
+uses of those (`schema_v1`). `upgrade` makes it version 2.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
+
+from gofuzzsec.store import schema_v1
 
 APPLICATION_ID = 0x67665A73
 """What `file` and SQLite show as the database's owner: "gfZs"."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 STRICT_SINCE = (3, 37, 0)
 """SQLite that knows STRICT tables. Python 3.11 may come with an older one."""
@@ -63,15 +69,22 @@ _TABLES = (
     """CREATE TABLE recording (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         target_id INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
-        source TEXT NOT NULL
-            CHECK (source IN ('seeds', 'fuzz', 'tests', 'baseline', 'harness')),
+        source TEXT NOT NULL CHECK (source IN
+            ('seeds', 'fuzz', 'tests', 'baseline', 'harness', 'integration', 'campaign')),
         input_id INTEGER UNIQUE REFERENCES input (id) ON DELETE CASCADE,
+        label TEXT NOT NULL,
+        arch TEXT NOT NULL,
         at REAL NOT NULL,
         complete INTEGER NOT NULL CHECK (complete IN (0, 1)),
+        covered INTEGER,
+        statements INTEGER,
         problem TEXT NOT NULL,
-        CHECK ((input_id IS NOT NULL) = (source IN ('seeds', 'fuzz')))
+        CHECK ((input_id IS NOT NULL) = (source IN ('seeds', 'fuzz'))),
+        CHECK (input_id IS NULL OR label = ''),
+        CHECK ((covered IS NULL) = (statements IS NULL)),
+        CHECK (covered IS NULL OR covered BETWEEN 0 AND statements)
     )""",
-    "CREATE UNIQUE INDEX recording_of_process ON recording (target_id, source)"
+    "CREATE UNIQUE INDEX recording_of_process ON recording (target_id, source, label)"
     " WHERE input_id IS NULL",
     """CREATE TABLE stack (
         id INTEGER PRIMARY KEY,
@@ -81,16 +94,20 @@ _TABLES = (
         id INTEGER PRIMARY KEY,
         target_id INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
         name TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        outcome TEXT NOT NULL
+            CHECK (outcome IN ('ok', 'refused', 'failed', 'begun', 'untold')),
         origin TEXT NOT NULL CHECK (origin IN ('target', 'runtime', 'harness', 'unknown')),
-        source TEXT NOT NULL
-            CHECK (source IN ('seeds', 'fuzz', 'tests', 'baseline', 'harness')),
+        source TEXT NOT NULL CHECK (source IN
+            ('seeds', 'fuzz', 'tests', 'baseline', 'harness', 'integration', 'campaign')),
         first_input TEXT NOT NULL,
+        first_label TEXT NOT NULL,
         first_at REAL NOT NULL,
         count INTEGER NOT NULL CHECK (count >= 0),
         inputs INTEGER NOT NULL CHECK (inputs >= 0),
         stable INTEGER NOT NULL CHECK (stable IN (0, 1)),
         stack_id INTEGER REFERENCES stack (id),
-        UNIQUE (target_id, name, origin, source)
+        UNIQUE (target_id, name, kind, outcome, origin, source)
     )""",
     """CREATE TABLE syscall_use (
         recording_id INTEGER NOT NULL REFERENCES recording (id) ON DELETE CASCADE,
@@ -143,18 +160,35 @@ def build(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def statements(*, strict: bool) -> tuple[str, ...]:
-    """The SQL that makes the tables; *strict* has SQLite itself check every column's type."""
-    return tuple(_with_strict(text) if strict else text for text in _TABLES)
+def statements(*, strict: bool, version: int = SCHEMA_VERSION) -> tuple[str, ...]:
+    """The SQL that makes the tables of *version* (1 or 2).
+
+    With *strict* SQLite itself checks every column's type.
+    """
+    texts = _TABLES if version == SCHEMA_VERSION else tuple(map(_of_version_1, _TABLES))
+    return tuple(_with_strict(text) if strict else text for text in texts)
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """The schema version that the database says it has. Raises sqlite3.Error."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def is_strict(connection: sqlite3.Connection) -> bool:
+    """Whether the tables were made by a SQLite that knows STRICT. Raises sqlite3.Error."""
+    return _objects(connection) == frozenset(
+        statements(strict=True, version=version_of(connection))
+    )
 
 
 def mismatch(connection: sqlite3.Connection) -> str:
-    """Nothing when the database is one of ours and of this version, else what it is instead.
+    """Nothing when the database is one of ours, of this version or one that `upgrade` knows.
 
-    Raises sqlite3.Error when SQLite cannot make sense of it.
+    Else what it is instead. Raises sqlite3.Error when SQLite cannot make sense of it.
     """
     (owner,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version = version_of(connection)
     if owner != APPLICATION_ID:
         return "it is another program's SQLite database; choose another folder with --campaign"
     if version > SCHEMA_VERSION:
@@ -162,12 +196,23 @@ def mismatch(connection: sqlite3.Connection) -> str:
             f"it has schema version {version} and this gofuzzsec knows up to {SCHEMA_VERSION}; "
             "use the newer gofuzzsec that made it, or choose another folder with --campaign"
         )
-    if version < SCHEMA_VERSION or _objects(connection) not in _expected():
+    if version < 1 or _objects(connection) not in _expected(version):
         return (
-            f"its tables are not those of schema version {SCHEMA_VERSION}: something else changed "
-            "them; put a copy back, or choose another folder with --campaign"
+            f"its tables are not those of schema version {version or SCHEMA_VERSION}: something "
+            "else changed them; put a copy back, or choose another folder with --campaign"
         )
     return ""
+
+
+def _of_version_1(statement: str) -> str:
+    return schema_v1.STATEMENTS.get(object_name(statement), statement)
+
+
+def object_name(statement: str) -> str:
+    """The table or index that a statement of ours makes."""
+    found = re.match(r"CREATE (?:UNIQUE )?(?:TABLE|INDEX) (\w+)", statement)
+    assert found is not None  # the statements are all written here
+    return found[1]
 
 
 def _with_strict(statement: str) -> str:
@@ -184,6 +229,6 @@ def _objects(connection: sqlite3.Connection) -> frozenset[str]:
     return frozenset(str(sql) for (sql,) in rows)
 
 
-def _expected() -> tuple[frozenset[str], ...]:
+def _expected(version: int) -> tuple[frozenset[str], ...]:
     """What `_objects` may be: a database may come from a machine with an older SQLite."""
-    return tuple(frozenset(statements(strict=strict)) for strict in (True, False))
+    return tuple(frozenset(statements(strict=strict, version=version)) for strict in (True, False))

@@ -1,4 +1,4 @@
-"""Fuzz targets and the builds they were run with."""
+"""Fuzz targets and the builds they were run with; captured programs beside them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ _SELECT = (
 
 
 class Targets(Database):
-    """A target is its import path and name; where its package and binary are may change."""
+    """A target is its import path and name; where its package and binary are may change.
+
+    A captured program (or a package whose tests were captured) is a target without a name: it has
+    recordings, and never inputs, builds or crashes.
+    """
 
     def add_target(
         self,
@@ -55,6 +59,16 @@ class Targets(Database):
         assert row is not None  # just written, and nobody else may write
         return self._target(row)
 
+    def add_program(
+        self, import_path: str, package_dir: str = "", module_dir: str = "", binary: str = ""
+    ) -> TargetRow:
+        """What captures of no fuzz test belong to, made when new, else with the folders given now.
+
+        *import_path* is that of the program's main package or of the tested package; of a program
+        that has none, its file name. Raises StoreError.
+        """
+        return self.add_target(import_path, "", package_dir, module_dir, binary, external=False)
+
     def set_types(self, target_id: int, types: Sequence[str]) -> None:
         """Set the target's argument types. Raises StoreError, also when there is no such target."""
         with self._writing() as connection:
@@ -64,24 +78,28 @@ class Targets(Database):
             if changed.rowcount == 0:
                 raise StoreError(f"{self.path}: no target has the id {target_id}")
 
-    def targets(self) -> list[TargetRow]:
-        """All targets, in the order in which they were added. Raises StoreError."""
-        return [self._target(row) for row in self._rows(f"{_SELECT} ORDER BY id")]
+    def targets(self, *, programs: bool = False) -> list[TargetRow]:
+        """All fuzz tests, in the order in which they were added; with *programs* also captured
+        programs, after them. Raises StoreError.
+        """
+        rows = [self._target(row) for row in self._rows(f"{_SELECT} ORDER BY name = '', id")]
+        return [row for row in rows if programs or row.name]
 
-    def target(self, spec: str) -> TargetRow:
+    def target(self, spec: str, *, programs: bool = False) -> TargetRow:
         """The one target *spec* means: ``import/path.FuzzX``, ``FuzzX``, or the end of the former.
 
-        A whole name wins over an end at a slash (``pkg.FuzzX``), and that over any other end.
+        With *programs* it may be a captured program too: ``import/path``, or an end of that. A
+        whole name wins over an end at a slash (``pkg.FuzzX``), and that over any other end.
         Raises UsageError when no target or more than one fits, StoreError.
         """
-        rows = self.targets()
+        rows = self.targets(programs=programs)
         if not spec:
             raise UsageError(f"expected a fuzz test's name, found none; {_choices(rows)}")
         fits = (
-            [row for row in rows if _full(row) == spec],
+            [row for row in rows if row.full_name == spec],
             [row for row in rows if row.name == spec],
-            [row for row in rows if _full(row).endswith(f"/{spec}")],
-            [row for row in rows if _full(row).endswith(spec)],
+            [row for row in rows if row.full_name.endswith(f"/{spec}")],
+            [row for row in rows if row.full_name.endswith(spec)],
         )
         found = next((found for found in fits if found), [])
         if not found:
@@ -130,11 +148,7 @@ class Targets(Database):
         )
 
 
-def _full(row: TargetRow) -> str:
-    return f"{row.import_path}.{row.name}"
-
-
 def _choices(rows: Sequence[TargetRow]) -> str:
     if not rows:
         return "it has none yet"
-    return "choose one of: " + ", ".join(_full(row) for row in rows)
+    return "choose one of: " + ", ".join(row.full_name for row in rows)

@@ -13,7 +13,8 @@ goroutine. The question is answered in this order:
 2. Otherwise the innermost frame that is either the test harness's or a user's decides:
    `testing.(*T).TempDir` called by a fuzz function makes its directory for the harness, a
    `String` method that `t.Log` calls makes its calls for the user. The standard library between
-   them acts for whoever called it. Where a harness function is there to call someone's function
+   them acts for whoever called it. A program built with `-cover` writes its counters for the
+   harness, too. Where a harness function is there to call someone's function
    (`tRunner`, a cleanup), what it called directly is the user's, also in a package of the
    standard library.
 3. Only standard library frames: a goroutine the library started. Those that `testing` and
@@ -28,7 +29,7 @@ packages `testing` and `internal/fuzz`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from gofuzzsec.syscalls.model import Origin
@@ -38,10 +39,15 @@ from gofuzzsec.syscalls.table import words
 @dataclass(frozen=True, slots=True)
 class StackFrame:
     """One frame: ``function`` as the symbol table has it; ``go`` is False for functions of C
-    libraries and for C code in the binary itself."""
+    libraries and for C code in the binary itself. ``place`` is "file:line", "" if not known."""
 
     function: str
     go: bool
+    place: str = ""
+
+    def __str__(self) -> str:
+        """As stacks of SyscallUse have it."""
+        return f"{self.function} {self.place}" if self.place else self.function
 
 
 _STUBS = frozenset(  # the functions that hold the instruction; the runtime and others share them
@@ -143,6 +149,36 @@ def attribute(stack: Sequence[StackFrame], *, test_binary: bool = True) -> Origi
     return _owner(names, test_binary)
 
 
+def without_harness(stack: Sequence[str]) -> Sequence[str]:
+    """*stack* (of SyscallUse) without the outermost frames that only start the code under test.
+
+    These are the runtime's, the test harness's and, next to it, package reflect's. A stack of
+    nothing else stays as it is.
+    """
+    kept = len(stack)
+    while kept:
+        function, _, place = stack[kept - 1].partition(" ")
+        package = package_of(function)
+        generated = function == "main.main" and place.startswith("_testmain.go:")
+        harness = generated or _is_harness(package, test_binary=False) or package == "reflect"
+        if not harness and not is_runtime(_plain(function)):
+            return stack[:kept]
+        kept -= 1
+    return stack
+
+
+def is_of_module(frame: str, modules: Collection[str]) -> bool:
+    """Whether a frame of a stack of SyscallUse is code of one of *modules* (their paths).
+
+    The main package of a program counts as of them too, that of a test binary does not.
+    """
+    function, _, place = frame.partition(" ")
+    package = package_of(function).removesuffix("_test")
+    if package == "main":
+        return not place.startswith("_testmain.go:")
+    return any(package == module or package.startswith(f"{module}/") for module in modules)
+
+
 def _if_cgo(by_cgo: bool) -> Origin:
     return Origin.TARGET if by_cgo else Origin.UNKNOWN
 
@@ -167,8 +203,8 @@ def _owner(names: Sequence[str], test_binary: bool) -> Origin:
 
 def _is_harness(package: str, test_binary: bool) -> bool:
     return (
-        package in {"testing", "internal/fuzz"}
-        or package.startswith("testing/")
+        package in {"testing", "internal/fuzz", "runtime/coverage"}
+        or package.startswith(("testing/", "internal/coverage/"))
         or (test_binary and package == "main")
     )
 

@@ -2,13 +2,14 @@
 
 A program that makes the runtime do what it can do for an ordinary one (``baseline_program/``:
 start-up, collection, threads, timers, the poller, signals, deep stacks, and each way to die) is
-built by the same toolchain and run under strace, each scenario with one processor and with
+built by the same toolchain and run under a recorder, each scenario with one processor and with
 several. It is built twice: as pure Go, and with package net, which Go links with the C library
 where it can; threads then start in another way. Only calls that place or stack show to be the
 runtime's count, not the program's own; it has no C code of its own, so whatever comes out of the C
 library is the runtime's.
 
-The result is cached by program, kernel and strace: it takes seconds, and changes with nothing else.
+The result is cached by program, kernel and recorder: it takes seconds, and changes with nothing
+else.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -24,15 +26,27 @@ from pathlib import Path
 from gofuzzsec import __version__
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.files import write_atomic
-from gofuzzsec.syscalls.model import Origin, Recording, SyscallUse
+from gofuzzsec.syscalls import table
+from gofuzzsec.syscalls.bpf.process import Followed, follow_process
+from gofuzzsec.syscalls.bpf.tracer import Tracer
+from gofuzzsec.syscalls.classes import class_names
+from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse
+from gofuzzsec.syscalls.places import Place, Sighting
 from gofuzzsec.syscalls.process import TracedProcess, trace_process
-from gofuzzsec.syscalls.sightings import Place, Sighting
 from gofuzzsec.syscalls.tracer import find_strace
 from gofuzzsec.toolchain import build_program, cache_dir
 from gofuzzsec.toolchain.model import Go
 
 _TIMEOUT = 60.0
-_VERSION = 2  # of the cached form, and of how calls are observed
+_IN_C = "c"  # the kernel's word for a call out of the C library
+_VERSION = 3  # of the cached form, and of how calls are observed
+
+_ENDINGS = {
+    "ok": CallOutcome.OK,
+    "refused": CallOutcome.REFUSED,
+    "failed": CallOutcome.FAILED,
+}
+_Counts = dict[tuple[str, str, str], int]  # by name, kind and outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +91,25 @@ _WITH_NET = (
 )
 
 
-def runtime_baseline(go: Go) -> Recording:
-    """Calls the runtime of *go* makes on this machine, all of origin RUNTIME.
+def runtime_baseline(go: Go, tracer: Tracer | None = None) -> Recording:
+    """Calls the runtime of *go* makes on this machine, all of origin RUNTIME: as bpf sees them when
+    there is a *tracer*, else strace.
 
-    Raises BuildError when the program does not build, RecorderError when strace cannot be used or
-    a scenario does not end as it must.
+    Raises BuildError when the program does not build, RecorderError when the recorder cannot be
+    used or a scenario does not end as it must.
     """
     pure = build_program(go, _sources("main.go", "nonetwork.go"), "baseline")
     with_net = build_program(go, _sources("main.go", "network.go"), "baselinenet")
-    cached = cache_dir() / "baselines" / f"{_identity(pure, with_net)}.json"
+    cached = cache_dir() / "baselines" / f"{_identity(tracer is not None, pure, with_net)}.json"
     known = _read(cached)
     if known is None:
-        known = _observe([(pure, _PURE), (with_net, _WITH_NET)])
-        write_atomic(cached, json.dumps(known, indent=1, sort_keys=True).encode())
-    uses = (SyscallUse(name, Origin.RUNTIME, count) for name, count in sorted(known.items()))
+        programs = [(pure, _PURE), (with_net, _WITH_NET)]
+        known = _observe(programs) if tracer is None else _followed(tracer, programs)
+        write_atomic(cached, json.dumps([[*key, n] for key, n in sorted(known.items())]).encode())
+    uses = (
+        SyscallUse(name, Origin.RUNTIME, count, kind=kind, outcome=CallOutcome(outcome))
+        for (name, kind, outcome), count in sorted(known.items())
+    )
     return Recording(tuple(uses))
 
 
@@ -99,29 +118,32 @@ def _sources(*names: str) -> dict[str, str]:
     return {name: folder.joinpath(name).read_text("utf-8") for name in names}
 
 
-def _identity(*programs: Path) -> str:
+def _identity(by_bpf: bool, *programs: Path) -> str:
     """What the result depends on. Programs are cached by content, so their paths name them."""
-    kernel, strace = os.uname(), find_strace()
+    kernel = os.uname()
     parts: list[object] = [_VERSION, __version__, *map(str, programs)]
-    parts += [kernel.release, kernel.machine, strace.path]
-    parts += [strace.stacks, strace.filters]
+    parts += [kernel.release, kernel.machine]
+    if by_bpf:
+        parts.append("bpf")
+    else:
+        strace = find_strace()
+        parts += [strace.path, strace.stacks, strace.filters]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
-def _read(path: Path) -> dict[str, int] | None:
+def _read(path: Path) -> _Counts | None:
     try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        found = {
+            (str(name), str(kind), CallOutcome(outcome).value): int(count)
+            for name, kind, outcome, count in json.loads(path.read_bytes())
+        }
+    except (OSError, ValueError, TypeError):
         return None  # not there, or damaged: observe again
-    if not isinstance(found, dict) or not found:
-        return None
-    if not all(isinstance(count, int) and count > 0 for count in found.values()):
-        return None
-    return found
+    return found if found and all(count > 0 for count in found.values()) else None
 
 
-def _observe(programs: Sequence[tuple[Path, Sequence[Scenario]]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
+def _observe(programs: Sequence[tuple[Path, Sequence[Scenario]]]) -> _Counts:
+    counts: _Counts = {}
     for program, scenarios in programs:
         # Stacks are read once for each call of a program: its start-up is the same every time.
         known: set[Sighting] = set()
@@ -131,7 +153,8 @@ def _observe(programs: Sequence[tuple[Path, Sequence[Scenario]]]) -> dict[str, i
             library = {s.name for s in done.deliberate if s.place is Place.FOREIGN}
             for use in done.recording.uses:
                 if use.origin is Origin.RUNTIME or use.name in library:
-                    counts[use.name] = counts.get(use.name, 0) + use.count
+                    key = (use.name, use.kind, use.outcome.value)
+                    counts[key] = counts.get(key, 0) + use.count
     return counts
 
 
@@ -143,13 +166,41 @@ def _run(program: Path, scenario: Scenario, known: Collection[Sighting]) -> Trac
         _TIMEOUT,
         known=lambda sighting: sighting in known or sighting.place is Place.FOREIGN,
     )
+    _check(scenario, done)
+    return done
+
+
+def _followed(tracer: Tracer, programs: Sequence[tuple[Path, Sequence[Scenario]]]) -> _Counts:
+    """What `_observe` gives, by bpf."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for program, scenarios in programs:
+        for scenario in scenarios:
+            done = follow_process(
+                tracer,
+                [str(program), scenario.name],
+                program.parent,
+                _environment(scenario),
+                _TIMEOUT,
+            )
+            _check(scenario, done)
+            for use in done.recording.uses:
+                if use.origin is Origin.RUNTIME:
+                    counts[use.name, use.kind, use.outcome.value] += use.count
+            for call in done.calls:
+                name = table.name(call.number, table.machine_arch())
+                if call.place == _IN_C and name is not None and not call.compat:
+                    ending = _ENDINGS.get(call.ending, CallOutcome.BEGUN)
+                    counts[name, class_names(name)[call.kind], ending.value] += call.count
+    return dict(counts)
+
+
+def _check(scenario: Scenario, done: TracedProcess | Followed) -> None:
     if done.status != scenario.status or not done.recording.complete:
         raise RecorderError(
             f"expected the baseline program's scenario {scenario.name!r} to end with "
             f"{scenario.status}, found {done.status} ({done.recording.problem or 'trace complete'})"
             f"; it printed:\n{done.output}"
         )
-    return done
 
 
 def _environment(scenario: Scenario) -> Mapping[str, str]:

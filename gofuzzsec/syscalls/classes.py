@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gofuzzsec.syscalls.table import number
 
@@ -243,6 +244,25 @@ def class_of(call: str, args: Sequence[int], arch: str) -> int:
         if any(all(test.holds(args, arch) for test in case) for case in rule.cases):
             return classes.names().index(rule.name)
     return 0
+
+
+_EXAMINED = {
+    call: tuple(
+        sorted({test.arg for rule in classes.rules for case in rule.cases for test in case})
+    )
+    for call, classes in _BY_CALL.items()
+}
+
+
+def examined(call: str) -> tuple[int, ...]:
+    """Which arguments of *call* say what its class is, from 0; none where it has no classes."""
+    return _EXAMINED.get(call, ())
+
+
+@lru_cache(maxsize=1 << 14)
+def kind_of(call: str, args: tuple[int, ...], arch: str) -> str:
+    """The name of the class of *call* with *args* (see `class_of`), "" for one without classes."""
+    return class_names(call)[class_of(call, args, arch)]
 
 
 def go_source(arch: str) -> str:

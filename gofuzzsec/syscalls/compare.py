@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from gofuzzsec.store.model import SyscallRow
 from gofuzzsec.syscalls.model import Origin
 
-SOURCES = ("tests", "seeds", "fuzz", "baseline", "harness")
+SOURCES = ("tests", "integration", "seeds", "fuzz", "campaign", "baseline", "harness")
 """Who can need a call, in the order in which tables name them."""
 
 _OWN = (Origin.TARGET, Origin.UNKNOWN)
 _INPUTS = ("seeds", "fuzz")
+_SHARED = ("tests", "baseline", "harness")
+"""Sources whose one recording is stored with each target of a package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Comparison:
     minimal Go program does not make either; only calls seen in both runs of an input count.
     ``by_seeds``: the part of ``added`` that seeds reached before anything was mutated.
     ``unstable``: calls that would be in ``added`` but were seen in only one of two runs.
+    ``passing``: calls that the campaign's processes made, or may have, and that none of the above
+    and no kept input shows: an input that was not kept, or chance.
     ``tests_recorded``, ``inputs_recorded``: whether there is any evidence of that kind at all;
     without it an empty list means "not looked", not "none".
     """
@@ -34,6 +38,22 @@ class Comparison:
     unstable: tuple[str, ...]
     tests_recorded: bool
     inputs_recorded: bool
+    passing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallForm:
+    """The rows of a system call with one kind and outcome (as in SyscallRow); otherwise as in
+    CallSummary."""
+
+    kind: str
+    outcome: str
+    needed_by: tuple[str, ...]
+    origins: tuple[str, ...]
+    first_input: str
+    count: int
+    unstable: bool
+    stack: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +65,7 @@ class CallSummary:
     processes did. ``count`` is calls seen in all recordings; what is recorded once for several
     targets (a package's tests, the baseline) counts once. ``unstable`` is True when no recording
     showed it in both runs of an input. ``stack`` is that of the earliest row that has one,
-    innermost frame first.
+    innermost frame first. ``forms`` are sorted by kind and outcome.
     """
 
     name: str
@@ -55,6 +75,7 @@ class CallSummary:
     count: int
     unstable: bool
     stack: tuple[str, ...]
+    forms: tuple[CallForm, ...] = ()
 
 
 def compare(rows: Sequence[SyscallRow]) -> Comparison:
@@ -64,6 +85,7 @@ def compare(rows: Sequence[SyscallRow]) -> Comparison:
     own = [row for row in of_inputs if row.origin in _OWN]
     known = _names(of_tests) | _names(row for row in rows if row.source == "baseline")
     stable = _names(row for row in own if not row.unstable)
+    passing = _names(row for row in rows if row.source == "campaign" and row.origin in _OWN)
     return Comparison(
         tests=tuple(sorted(_names(row for row in of_tests if row.origin in _OWN))),
         added=tuple(sorted(stable - known)),
@@ -73,6 +95,7 @@ def compare(rows: Sequence[SyscallRow]) -> Comparison:
         unstable=tuple(sorted(_names(own) - stable - known)),
         tests_recorded=bool(of_tests),
         inputs_recorded=bool(of_inputs),
+        passing=tuple(sorted(passing - known - _names(of_inputs))),
     )
 
 
@@ -85,27 +108,39 @@ def by_call(rows: Sequence[SyscallRow]) -> tuple[CallSummary, ...]:
 
 
 def _summary(name: str, rows: Sequence[SyscallRow]) -> CallSummary:
+    by_form: dict[tuple[str, str], list[SyscallRow]] = {}
+    for row in rows:
+        by_form.setdefault((row.kind, row.outcome), []).append(row)
+    forms = tuple(
+        CallForm(kind, outcome, *_over(found)) for (kind, outcome), found in sorted(by_form.items())
+    )
+    return CallSummary(name, *_over(rows), forms=forms)
+
+
+def _over(
+    rows: Sequence[SyscallRow],
+) -> tuple[tuple[str, ...], tuple[str, ...], str, int, bool, tuple[str, ...]]:
+    """What summaries and forms say alike, in the order of their fields."""
     earliest = sorted(rows, key=lambda row: row.first_at)
     sources = {row.source for row in rows}
     origins = {row.origin for row in rows}
-    return CallSummary(
-        name=name,
-        needed_by=tuple(source for source in SOURCES if source in sources),
-        origins=tuple(origin.value for origin in Origin if origin.value in origins),
-        first_input=next((row.first_input for row in earliest if row.first_input), ""),
-        count=_count(rows),
-        unstable=all(row.unstable for row in rows),
-        stack=next((row.stack for row in earliest if row.stack), ()),
+    return (
+        tuple(source for source in SOURCES if source in sources),
+        tuple(origin.value for origin in Origin if origin.value in origins),
+        next((row.first_input for row in earliest if row.first_input), ""),
+        _count(rows),
+        all(row.unstable for row in rows),
+        next((row.stack for row in earliest if row.stack), ()),
     )
 
 
 def _count(rows: Sequence[SyscallRow]) -> int:
-    processes: dict[tuple[str, str], int] = {}
+    shared: dict[tuple[str, ...], int] = {}
     for row in rows:
-        if row.source not in _INPUTS:
-            key = (row.source, row.origin)
-            processes[key] = max(processes.get(key, 0), row.count)
-    return sum(row.count for row in rows if row.source in _INPUTS) + sum(processes.values())
+        if row.source in _SHARED:
+            key = (row.source, row.origin, row.kind, row.outcome)
+            shared[key] = max(shared.get(key, 0), row.count)
+    return sum(row.count for row in rows if row.source not in _SHARED) + sum(shared.values())
 
 
 def _names(rows: Iterable[SyscallRow]) -> frozenset[str]:

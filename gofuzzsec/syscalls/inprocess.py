@@ -20,18 +20,20 @@ from dataclasses import dataclass
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.syscalls.attribution import StackFrame, attribute
 from gofuzzsec.syscalls.classes import class_names
-from gofuzzsec.syscalls.model import Origin, Recording, SyscallUse
+from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse
 from gofuzzsec.syscalls.table import name as call_name
 from gofuzzsec.worker.agent_wire import CALL_FEATURES
 
 FEATURES = CALL_FEATURES
 OUTCOMES = ("begun", "ok", "errno")
+_ENDINGS = {"begun": CallOutcome.BEGUN, "ok": CallOutcome.OK, "errno": CallOutcome.FAILED}
 LIMITS = "the Go runtime's own calls, cgo's and those of started processes are not seen in-process"
 
 _SLOTS = 32
 _OUT_OF_TABLE = 511
 _FRAME_LIMIT = 200  # 60 recorded frames, with what was inlined into them
 _NAME_LIMIT = 1000
+_PLACE_LIMIT = 1000  # characters of a file's path and line
 _STARTS = frozenset({"clone", "clone3", "fork", "vfork", "execve", "execveat"})
 _THREAD = "thread"
 
@@ -125,7 +127,7 @@ def recording_of_trace(
 
 
 def _recording(calls: Iterable[TracedCall], arch: str, *, exact: bool) -> Recording:
-    merged: dict[tuple[str, Origin], SyscallUse] = {}
+    merged: dict[tuple[str, str, CallOutcome, Origin], SyscallUse] = {}
     started: set[str] = set()
     unknown = False
     for call in calls:
@@ -135,14 +137,17 @@ def _recording(calls: Iterable[TracedCall], arch: str, *, exact: bool) -> Record
         if call.feature // _SLOTS == _OUT_OF_TABLE:
             unknown = True
             continue
-        names = functions(call.stack)
-        origin = _origin(names, exact=exact)
-        known = merged.get((what.call, origin))
-        merged[what.call, origin] = SyscallUse(
+        stack = frames(call.stack)
+        origin, ending = _origin(functions(stack), exact=exact), _ENDINGS[what.outcome]
+        key = (what.call, what.kind, ending, origin)
+        known = merged.get(key)
+        merged[key] = SyscallUse(
             what.call,
             origin,
             call.count + (known.count if known else 0),
-            stack=(known.stack if known else ()) or names,
+            stack=(known.stack if known else ()) or stack,
+            kind=what.kind,
+            outcome=ending,
         )
     problems = []
     if started:
@@ -159,10 +164,24 @@ def _origin(names: Sequence[str], *, exact: bool) -> Origin:
     return origin if exact or origin is Origin.TARGET else Origin.UNKNOWN
 
 
-def functions(lines: Iterable[str]) -> tuple[str, ...]:
-    """The function names in "function file:line" lines; long stacks lose their outermost."""
-    names = (line.partition(" ")[0][:_NAME_LIMIT] for line in lines)
-    return tuple(function for function in names if function)[:_FRAME_LIMIT]
+def frames(lines: Iterable[str]) -> tuple[str, ...]:
+    """*lines* ("function file:line") as a stack of SyscallUse.
+
+    Lines without a function are left out; long stacks lose their outermost frames, long names and
+    paths their end.
+    """
+    found: list[str] = []
+    for line in lines:
+        function, _, place = line.partition(" ")
+        if function and len(found) < _FRAME_LIMIT:
+            cut = f"{function[:_NAME_LIMIT]} {place[:_PLACE_LIMIT]}"
+            found.append(cut.rstrip())
+    return tuple(found)
+
+
+def functions(stack: Iterable[str]) -> tuple[str, ...]:
+    """The function names of a stack of SyscallUse."""
+    return tuple(frame.partition(" ")[0] for frame in stack)
 
 
 def read_tables(memory: bytes | bytearray | memoryview) -> Tables:

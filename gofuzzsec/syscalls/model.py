@@ -28,7 +28,8 @@ class CallOutcome(StrEnum):
 
     REFUSED: EPERM, EACCES or ENOSYS. FAILED: another errno, or one the backend does not tell
     apart. BEGUN: it did not come back (execve, exit_group, a call under way when the recording
-    ended). UNTOLD: the backend does not say.
+    ended), or a signal interrupted it, and nothing else shows a call of that name and kind.
+    UNTOLD: the backend does not say.
     """
 
     OK = "ok"

@@ -7,7 +7,7 @@ see `strace.py`). So an input is run for its stacks only when they can teach som
 - Every stack so far of that call from that place (see `sightings.Place`) was the target's.
 - The input makes, as far as its other calls go, exactly the calls of one whose stacks were read:
   the same unsettled names, and of those that the harness is known to make too (`TempDir`'s
-  mkdirat, say) the same number.
+  mkdirat, say) the same number of each kind and outcome.
 
 Every `AUDIT`-th settled input is run for its stacks all the same, and what contradicts a
 precedent ends it.
@@ -15,19 +15,23 @@ precedent ends it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from gofuzzsec.syscalls.model import Origin, SyscallUse
-from gofuzzsec.syscalls.sightings import OPEN_PLACES, Place, Sighting, Stack
+from gofuzzsec.syscalls.brackets import Calls, Detail
+from gofuzzsec.syscalls.model import Origin
+from gofuzzsec.syscalls.places import OPEN_PLACES, Sighting, Stack
 
 AUDIT = 64
 
-Attributed = Mapping[Sighting, Mapping[Origin, tuple[int, Stack]]]
-"""For each sighting, how many of its calls had which origin, with a stack of each."""
+Shown = Mapping[Detail, tuple[int, Stack]]
+"""How many calls of each detail stacks have shown, with the first stack."""
+
+Attributed = Mapping[Sighting, Mapping[Origin, Shown]]
+"""What stacks have shown of each sighting, by origin."""
 
 _KEYS_LIMIT = 10_000
-_Key = frozenset[tuple[Sighting, int]]
+_Key = frozenset[tuple[Sighting, frozenset[tuple[Detail, int]]]]
 
 
 @dataclass(slots=True)
@@ -38,24 +42,24 @@ class Precedents:
     _explained: dict[_Key, Attributed] = field(default_factory=dict)
     _relied_on: int = 0
 
-    def settled(self, counts: Mapping[Sighting, int]) -> bool:
-        """Whether the calls of an input (*counts*: those both of its runs made) need no stacks."""
-        if not any(_open(counts)):
+    def settled(self, calls: Calls) -> bool:
+        """Whether the *calls* of an input (those both of its runs made) need no stacks."""
+        if not any(_open(calls)):
             return True
-        unsettled = self._key(counts)
+        unsettled = self._key(calls)
         if unsettled and unsettled not in self._explained:
             return False
         self._relied_on += 1
         return self._relied_on % AUDIT != 0
 
-    def learn(self, counts: Mapping[Sighting, int], attributed: Attributed) -> None:
+    def learn(self, calls: Calls, attributed: Attributed) -> None:
         """Take in the stacks of an input. A call without any is remembered as unknown."""
-        for sighting in _open(counts):
+        for sighting in _open(calls):
             origins = self._origins.setdefault(sighting, set())
-            origins.update(attributed.get(sighting, {Origin.UNKNOWN: (0, ())}))
+            origins.update(attributed.get(sighting, {Origin.UNKNOWN: {}}))
         for sighting, by_origin in attributed.items():
             self._origins.setdefault(sighting, set()).update(by_origin)
-        key = self._key(counts)
+        key = self._key(calls)
         if key and len(self._explained) < _KEYS_LIMIT:
             self._explained[key] = {
                 sighting: by_origin
@@ -63,17 +67,19 @@ class Precedents:
                 if self._origins[sighting] != {Origin.TARGET}
             }
 
-    def origins(
-        self, sighting: Sighting, counts: Mapping[Sighting, int]
-    ) -> Mapping[Origin, tuple[int, Stack]]:
-        """Who makes *sighting* in an input with *counts*, as far as precedents tell."""
-        explained = self._explained.get(self._key(counts), {})
-        if sighting in counts and sighting in explained:
-            return {origin: (count, ()) for origin, (count, _) in explained[sighting].items()}
+    def origins(self, sighting: Sighting, calls: Calls) -> Mapping[Origin, Shown]:
+        """Who makes *sighting* in an input with *calls*, as far as precedents tell: no stacks, and
+        details only where several do."""
+        explained = self._explained.get(self._key(calls), {})
+        if sighting in calls and sighting in explained:
+            return {
+                origin: {detail: (count, ()) for detail, (count, _) in shown.items()}
+                for origin, shown in explained[sighting].items()
+            }
         known = self._origins.get(sighting, set())
         # That only the harness made it so far proves nothing about this time.
         trusted = len(known) == 1 and not known & {Origin.HARNESS, Origin.UNKNOWN}
-        return {next(iter(known)) if trusted else Origin.UNKNOWN: (0, ())}
+        return {next(iter(known)) if trusted else Origin.UNKNOWN: {}}
 
     def only_target(self, sighting: Sighting) -> bool:
         """Whether all stacks of *sighting* so far were the target's."""
@@ -83,10 +89,10 @@ class Precedents:
         """Whether no stack of *sighting* has been seen yet."""
         return not self._origins.get(sighting, set()) - {Origin.UNKNOWN}
 
-    def _key(self, counts: Mapping[Sighting, int]) -> _Key:
+    def _key(self, calls: Calls) -> _Key:
         return frozenset(
-            (sighting, counts[sighting] if self._harness_too(sighting) else 0)
-            for sighting in _open(counts)
+            (sighting, frozenset(calls[sighting].items() if self._harness_too(sighting) else ()))
+            for sighting in _open(calls)
             if not self.only_target(sighting)
         )
 
@@ -94,76 +100,5 @@ class Precedents:
         return Origin.HARNESS in self._origins.get(sighting, set())
 
 
-def _open(counts: Mapping[Sighting, int]) -> Iterator[Sighting]:
-    return (sighting for sighting in counts if sighting.place in OPEN_PLACES)
-
-
-_PLACE_ORIGINS = {Place.RUNTIME: Origin.RUNTIME, Place.CHILD: Origin.TARGET}
-
-
-def uses_of(
-    runs: tuple[Mapping[Sighting, int], ...],
-    attributed: Attributed,
-    precedents: Precedents,
-    stray: Mapping[Sighting, int],
-) -> tuple[SyscallUse, ...]:
-    """The uses of one input, sorted by name and origin.
-
-    *runs* are the counts of its runs (a call is stable when all of several have it), *attributed*
-    what its own stacks say (may be empty). *stray* are calls seen around it, outside any input:
-    they are reported, never as stable, so that no call goes missing.
-    """
-    stable = _in_all(runs)
-    merged: dict[tuple[str, Origin], SyscallUse] = {}
-    for sighting in sorted({s for run in runs for s in run}, key=lambda s: (s.name, s.place)):
-        count = max(run.get(sighting, 0) for run in runs)
-        is_stable = len(runs) > 1 and sighting in stable
-        for origin, (share, stack) in _origins_of(sighting, attributed, precedents, stable):
-            names = tuple(frame.function for frame in stack)
-            _merge(merged, SyscallUse(sighting.name, origin, share or count, is_stable, names))
-    for sighting, count in stray.items():
-        if sighting.place is not Place.RUNTIME:
-            for origin, _ in _origins_of(sighting, {}, precedents, {}):
-                if (sighting.name, origin) not in merged:
-                    _merge(merged, SyscallUse(sighting.name, origin, count, stable=False))
-    return tuple(merged[key] for key in sorted(merged))
-
-
-def _origins_of(
-    sighting: Sighting,
-    attributed: Attributed,
-    precedents: Precedents,
-    stable: Mapping[Sighting, int],
-) -> list[tuple[Origin, tuple[int, Stack]]]:
-    placed = _PLACE_ORIGINS.get(sighting.place)
-    if placed is not None:
-        return [(placed, (0, ()))]
-    found = attributed.get(sighting) or precedents.origins(sighting, stable)
-    if len(found) == 1:  # the traced runs counted better than the slower one with stacks
-        ((origin, (_, stack)),) = found.items()
-        return [(origin, (0, stack))]
-    return list(found.items())
-
-
-def _in_all(runs: tuple[Mapping[Sighting, int], ...]) -> dict[Sighting, int]:
-    first, *others = runs
-    return {s: n for s, n in first.items() if all(s in run for run in others)}
-
-
-def stable_counts(runs: tuple[Mapping[Sighting, int], ...]) -> dict[Sighting, int]:
-    """The sightings that all *runs* have, with the counts of the first."""
-    return _in_all(runs)
-
-
-def _merge(merged: dict[tuple[str, Origin], SyscallUse], use: SyscallUse) -> None:
-    """One name and origin may come from several places: through cgo and not, say."""
-    old = merged.get((use.name, use.origin))
-    if old is not None:
-        use = SyscallUse(
-            use.name,
-            use.origin,
-            old.count + use.count,
-            old.stable or use.stable,
-            old.stack or use.stack,
-        )
-    merged[(use.name, use.origin)] = use
+def _open(calls: Iterable[Sighting]) -> Iterator[Sighting]:
+    return (sighting for sighting in calls if sighting.place in OPEN_PLACES)

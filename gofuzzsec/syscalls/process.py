@@ -22,16 +22,11 @@ from pathlib import Path
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.syscalls import table
 from gofuzzsec.syscalls.attribution import attribute
+from gofuzzsec.syscalls.brackets import Bracket
 from gofuzzsec.syscalls.model import Origin, Recording
-from gofuzzsec.syscalls.precedents import Attributed, Precedents, uses_of
-from gofuzzsec.syscalls.sightings import (
-    OPEN_PLACES,
-    Bracket,
-    Observer,
-    Places,
-    Sighting,
-    Stack,
-)
+from gofuzzsec.syscalls.places import OPEN_PLACES, Places, Sighting, Stack, read_lines
+from gofuzzsec.syscalls.precedents import Attributed, Precedents
+from gofuzzsec.syscalls.sightings import Observer
 from gofuzzsec.syscalls.symbols import Symbols, read_symbols
 from gofuzzsec.syscalls.tracer import (
     Strace,
@@ -40,6 +35,7 @@ from gofuzzsec.syscalls.tracer import (
     strace_command,
     watched_command,
 )
+from gofuzzsec.syscalls.uses import uses_of
 from gofuzzsec.toolchain.process import Kept
 from gofuzzsec.worker.child import dying_with_parent
 
@@ -121,14 +117,14 @@ def trace_process(
             scratch=Path(scratch),
         )
         bracket, status, output = _run(job)
-        deliberate = frozenset(s for s in bracket.counts if s.place in OPEN_PLACES)
+        deliberate = frozenset(s for s in bracket.calls if s.place in OPEN_PLACES)
         attributed: Attributed = {}
         if strace.stacks and not all(map(known, deliberate)):
             attributed = _origins(job, deliberate, test_binary)
     problems = list(bracket.problems)
     if status is None:
         problems.append(f"the process was killed after {timeout:.0f} s")
-    uses = uses_of((bracket.counts, bracket.counts), attributed, Precedents(), {})
+    uses = uses_of((bracket.calls, bracket.calls), attributed, Precedents(), {})
     recording = Recording(uses, not problems, "; ".join(problems))
     return TracedProcess(recording, deliberate, status, output)
 
@@ -142,7 +138,7 @@ def _origins(job: _Job, deliberate: Collection[Sighting], test_binary: bool) -> 
     only = NEEDED.union(sighting.name for sighting in deliberate)
     stacked, _, _ = _run(job, key_of=key_of, only=only)
     return {
-        sighting: {Origin(key): found for key, found in by_key.items()}
+        sighting: {Origin(key): dict(found) for key, found in by_key.items()}
         for sighting, by_key in stacked.stacks.items()
     }
 
@@ -154,8 +150,9 @@ def _run(
 ) -> tuple[Bracket, int | None, str]:
     """One traced run: its calls, its status (None: killed at the timeout), its output's end."""
     stream = TraceStream(job.scratch / "trace", job.binary)
+    lines = read_lines(Path(job.binary)) if key_of is not None else None
     observer = Observer(
-        Places(job.symbols), job.binary, table.machine_arch(), bracketed=False, key_of=key_of
+        Places(job.symbols, lines), job.binary, table.machine_arch(), bracketed=False, key_of=key_of
     )
     command = strace_command(job.strace, str(stream.path), stacks=key_of is not None, only=only)
     output = Kept(16 << 10)

@@ -1,22 +1,18 @@
 """From an address in a Go binary to the function it is in.
 
-The tables that say so are read by `gofuzzsec.binary.functions`.
+The tables that say so are read by `gofuzzsec.binary`.
 """
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-
-from gofuzzsec.binary.functions import function_table
-from gofuzzsec.errors import RecorderError
+from gofuzzsec.binary.elf import read_elf
+from gofuzzsec.binary.functions import function_rows
+from gofuzzsec.errors import BinaryError, RecorderError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +51,12 @@ class Symbols:
             return ""
         return self._names[index].decode("utf-8", "replace")
 
-    def function_at_offset(self, offset: int) -> str:
-        """The same for an offset in the file, which is what strace prints."""
+    def address_of(self, offset: int) -> int | None:
+        """The address, as linked, of an *offset* in the file, which is what strace prints."""
         for segment in self._segments:
             if segment.offset <= offset < segment.offset + segment.size:
-                return self.function_at(segment.address + offset - segment.offset)
-        return ""
+                return segment.address + offset - segment.offset
+        return None
 
     def names_ending(self, suffix: str) -> list[str]:
         """Names of all functions that end in *suffix*."""
@@ -71,25 +67,12 @@ class Symbols:
 def read_symbols(path: Path) -> Symbols:
     """The functions of the ELF file *path*; of none when it has neither table.
 
-    Raises RecorderError when it is no 64-bit little-endian ELF file or its tables are broken.
+    Raises RecorderError when it is no program for a machine known here or its tables are broken.
     """
     try:
-        with path.open("rb") as handle:
-            return _read(ELFFile(handle))
-    # pyelftools lets whatever its parsing ran into escape from damaged headers.
-    except (ELFError, OSError, ValueError, KeyError, AttributeError, TypeError, struct.error) as e:
-        raise RecorderError(
-            f"expected the symbols of a Go binary in {path}, found: {e or type(e).__name__}; "
-            "build the binary again"
-        ) from e
-
-
-def _read(elf: Any) -> Symbols:
-    if elf.elfclass != 64 or not elf.little_endian:
-        raise ValueError("not a 64-bit little-endian ELF file")
-    segments = tuple(
-        Segment(segment["p_offset"], segment["p_vaddr"], segment["p_filesz"])
-        for segment in elf.iter_segments()
-        if segment["p_type"] == "PT_LOAD"
-    )
-    return Symbols(function_table(elf), segments, elf["e_type"] == "ET_DYN")
+        elf = read_elf(path)
+        functions = function_rows(elf)
+    except BinaryError as error:
+        raise RecorderError(f"expected the symbols of a Go binary: {error}") from error
+    segments = tuple(Segment(s.offset, s.address, s.size) for s in elf.segments)
+    return Symbols(functions, segments, elf.position_independent)

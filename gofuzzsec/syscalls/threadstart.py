@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from gofuzzsec.syscalls.table import words
 
-_STARTING = words(
+STARTING = words(
     """brk clone clone3 exit futex getrandom madvise mmap mprotect munmap prctl rseq rt_sigaction
     rt_sigprocmask sched_getaffinity set_robust_list"""
 )
@@ -51,7 +51,7 @@ class ThreadStarts(Generic[T]):
 
     def from_library(self, tid: int, name: str, call: T) -> None:
         """Thread *tid* made *call* from inside a C library."""
-        if name not in _STARTING:
+        if name not in STARTING:
             self._runs.pop(tid, None)
             return
         run = self._runs.setdefault(tid, _Run())

@@ -2,8 +2,8 @@
 
 What is understood is the output of the options in `tracer.py`: ``-f`` (a thread id first), ``-i``
 (the instruction pointer in brackets), ``-e raw=all`` (arguments as numbers, so nothing a program
-passes can look like trace output) with clone3 alone decoded (its flags are behind a pointer), and
-``-k`` (frames of the call stack after the line that ends a call)::
+passes can look like trace output) with clone3 alone decoded (its flags are behind a pointer; a
+number, by ``-X raw``), and ``-k`` (frames of the call stack after the line that ends a call)::
 
     123 [000000000040b62e] openat(0xffffff9c, 0xc000010c20, 0x80000, 0) = 0x8
     123 [000000000040b62e] read(0x3, 0xc0000d4001, 0x5ff <unfinished ...>
@@ -21,12 +21,18 @@ from dataclasses import dataclass
 
 _CLONE_THREAD = 0x00010000
 _START = re.compile(r"(\d{1,10}) +(?:\[([0-9a-f]{1,16}|\?+)\] )?")
+_WHOLE = re.compile(  # nearly every line, in one go
+    r"(\d{1,10}) +\[([0-9a-f]{16})\] (\w{1,64})\(([0-9a-fx, ]*)\)\s+="
+    r" (-?\d+|0x[0-9a-f]+|\?)(?: (E[A-Z0-9]+))?(?: .*)?"
+)
 _NAME = re.compile(r"(\w{1,64})\(")
-_RESULT = re.compile(r"\)\s+= (-?\d+|0x[0-9a-f]+|\?)(?: .*)?$")
+_RESULT = re.compile(r"\)\s+= (-?\d+|0x[0-9a-f]+|\?)(?: (E[A-Z0-9]+))?(?: .*)?$")
+_CLONE3_FLAGS = re.compile(r"\{flags=(0x[0-9a-f]{1,16}|0)\b")
 _RESUMED = re.compile(r"<\.\.\. (\w{1,64}) resumed>")
 _FRAME_END = re.compile(r"\[0x([0-9a-f]{1,16})\]$")
 _UNKNOWN_CALL = re.compile(r"syscall_(0x[0-9a-f]{1,16})")
 _UNFINISHED = "<unfinished ...>"
+_ZEROS = (0, 0, 0, 0, 0, 0)
 _NATIVE_POINTER_DIGITS = 16
 
 
@@ -36,8 +42,9 @@ class Call:
 
     ``name`` is strace's; ``arguments`` the text between the parentheses. ``ip`` is the address
     after the system call instruction, None where strace had none. ``result`` is the value
-    returned (-1 for any error), None for none. ``native`` is False when the thread ran in
-    another ABI (32-bit, x32): the name is then of another table.
+    returned (-1 for any error), None for none; ``error`` is the error's name, "" for none.
+    ``native`` is False when the thread ran in another ABI (32-bit, x32): the name is then of
+    another table.
     """
 
     tid: int
@@ -47,6 +54,7 @@ class Call:
     finished: bool
     result: int | None
     native: bool
+    error: str = ""
 
     def argument(self, index: int) -> int | None:
         """Argument *index* as an unsigned number, None when it is no number."""
@@ -56,12 +64,25 @@ class Call:
         except (IndexError, ValueError):
             return None
 
+    def numbers(self, wanted: tuple[int, ...]) -> tuple[int, ...] | None:
+        """The *wanted* arguments (rising, not none) at their places, 0 at others; of clone3 its
+        flags alone. None when one is no number."""
+        if self.name == "clone3":
+            flags = _CLONE3_FLAGS.match(self.arguments)
+            return None if flags is None else (int(flags[1], 0),)
+        last = wanted[-1]
+        parts = self.arguments.split(", ", last + 1)
+        try:
+            if len(wanted) == 1:
+                return (*_ZEROS[:last], int(parts[last], 0))
+            return tuple([int(parts[i], 0) if i in wanted else 0 for i in range(last + 1)])
+        except (IndexError, ValueError):
+            return None
+
     def makes_thread(self) -> bool:
         """Whether a clone asks for a thread of the same process."""
-        if self.name == "clone3":
-            return "CLONE_THREAD" in self.arguments
-        flags = self.argument(0) if self.name == "clone" else None
-        return flags is not None and bool(flags & _CLONE_THREAD)
+        flags = self.numbers((0,)) if self.name in ("clone", "clone3") else None
+        return flags is not None and bool(flags[0] & _CLONE_THREAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +92,7 @@ class Resumed:
     tid: int
     name: str
     result: int | None
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +132,11 @@ def parse_line(text: str, binary: str = "") -> Line:
     *binary* is the traced program's path: it may contain parentheses, which would make frames
     ambiguous otherwise. Never raises.
     """
+    whole = _WHOLE.fullmatch(text)
+    if whole is not None:
+        tid, ip, name, arguments, result, error = whole.groups()
+        value = None if result == "?" else int(result, 0)
+        return Call(int(tid), name, arguments, int(ip, 16), True, value, True, error or "")
     if text.startswith(" > "):
         return _frame(text, binary)
     start = _START.match(text)
@@ -120,7 +147,12 @@ def parse_line(text: str, binary: str = "") -> Line:
         return Noise(text, suspect=False)
     if rest.startswith("<... "):
         resumed = _RESUMED.match(rest)
-        return Resumed(tid, resumed[1], _result(rest)) if resumed else Noise(text, suspect=True)
+        if resumed is None:
+            return Noise(text, suspect=True)
+        ended = _RESULT.search(rest)
+        if ended is None:
+            return Resumed(tid, resumed[1], None)
+        return Resumed(tid, resumed[1], _number(ended[1]), ended[2] or "")
     if rest.startswith("+++ "):
         superseded = rest.startswith("+++ superseded by execve")
         return Noise(text, suspect=False) if superseded else Gone(tid)
@@ -147,12 +179,8 @@ def _call(tid: int, pointer: str | None, rest: str) -> Call | None:
         finished=finished,
         result=_number(ended[1]) if ended is not None else None,
         native=not known or len(pointer or "") == _NATIVE_POINTER_DIGITS,
+        error=(ended[2] or "") if ended is not None else "",
     )
-
-
-def _result(rest: str) -> int | None:
-    ended = _RESULT.search(rest)
-    return _number(ended[1]) if ended is not None else None
 
 
 def _number(text: str) -> int | None:

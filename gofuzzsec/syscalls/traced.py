@@ -14,7 +14,9 @@ from pathlib import Path
 
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.syscalls import table
-from gofuzzsec.syscalls.sightings import Bracket, Observer, Places, Stack
+from gofuzzsec.syscalls.brackets import Bracket
+from gofuzzsec.syscalls.places import Places, Stack, read_lines
+from gofuzzsec.syscalls.sightings import Observer
 from gofuzzsec.syscalls.symbols import Symbols
 from gofuzzsec.syscalls.tracer import Strace, TraceStream, strace_command, watched_command
 from gofuzzsec.worker import Outcome, Run, Verdict, Worker, WorkerSpec
@@ -67,6 +69,7 @@ class TracedWorker:
         self._strace = strace
         self._symbols = symbols
         self._key_of = key_of
+        self._lines = read_lines(spec.binary) if key_of is not None else None
         self._arch = table.machine_arch()
         self._live: _Live | None = None
         self.left_out: frozenset[str] = frozenset()
@@ -137,7 +140,7 @@ class TracedWorker:
         )
         wrapper = watched_command(stream, command)
         worker = Worker(dataclasses.replace(self._spec, wrapper=wrapper), self._scratch)
-        places = Places(self._symbols)
+        places = Places(self._symbols, self._lines)
         observer = Observer(places, self._binary, self._arch, bracketed=True, key_of=self._key_of)
         live = _Live(worker, stream, observer)
         try:

@@ -143,6 +143,7 @@ def strace_command(
     when strace cannot filter, or on calls newer than strace.
     """
     command = [strace.path, "-D", "-f", "-q", "-i", "-e", "signal=none", "-e", "raw=!clone3"]
+    command += ["-X", "raw"]  # clone3's flags
     if stacks:
         command.append("-k")
     left_out = ",".join(f"?{name}" for name in sorted(leave_out))

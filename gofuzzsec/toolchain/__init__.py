@@ -19,7 +19,7 @@ from gofuzzsec.toolchain.cache import cache_dir
 from gofuzzsec.toolchain.find import find_go, go_fuzz_cache
 from gofuzzsec.toolchain.model import FuzzBinary, Go, Package
 from gofuzzsec.toolchain.overlay import Overlay, prepare_overlay
-from gofuzzsec.toolchain.packages import list_packages
+from gofuzzsec.toolchain.packages import list_packages, list_tested
 
 __all__ = [
     "FuzzBinary",
@@ -34,6 +34,7 @@ __all__ = [
     "find_go",
     "go_fuzz_cache",
     "list_packages",
+    "list_tested",
     "open_binary",
     "prepare_overlay",
 ]

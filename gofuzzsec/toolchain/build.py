@@ -100,9 +100,16 @@ def _first_line(output: str) -> str:
     return next((line for line in lines if not line.startswith("# ")), "".join(lines[:1]))
 
 
-def build_test_binary(go: Go, package: Package, *, tags: str = "") -> Path:
-    """The ordinary test binary of *package* (`go test -c`), cached alike. Raises BuildError."""
-    plan = _plan(go, package, tags, [])
+def build_test_binary(
+    go: Go, package: Package, *, tags: str = "", cover: bool = False, keep_calls: bool = False
+) -> Path:
+    """The ordinary test binary of *package* (`go test -c`), cached alike. Raises BuildError.
+
+    With *cover* it counts the statements of the package itself (``-test.coverprofile``), with
+    *keep_calls* no function of the package is inlined into another, so that each can be probed.
+    """
+    options = ["-cover", "-coverpkg=."] if cover else []
+    plan = _plan(go, package, tags, [*options, *(["-gcflags=-l"] if keep_calls else [])])
 
     def build(out: Path) -> dict[str, object]:
         _compile(go, package, plan, out)

@@ -3,7 +3,8 @@
 Layout: ``binaries/<key>/`` holds one finished build (the binary and ``record.json``), appears by a
 rename and is never changed afterwards except for the times of its record. ``binaries/<key>.lock``
 is held while that key is built. ``binaries/<key>.new-*`` is a build under way; whoever holds the
-lock may remove those that a killed builder left.
+lock may remove those that a killed builder left. Other kinds of entries have folders of their own
+beside ``binaries``, under the same rules.
 """
 
 from __future__ import annotations
@@ -78,13 +79,13 @@ def locked(path: Path) -> Iterator[None]:
         os.close(fd)
 
 
-def lookup(key: str) -> tuple[Path, dict[str, Any]] | None:
+def lookup(key: str, kind: str = "binaries") -> tuple[Path, dict[str, Any]] | None:
     """The finished binary built for *key* and its record, or None.
 
     An entry that is damaged (no record, another format, a binary of another size than was written)
     counts as absent.
     """
-    folder = cache_dir() / "binaries" / key
+    folder = cache_dir() / kind / key
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         binary = folder / str(record["file"])
@@ -97,20 +98,23 @@ def lookup(key: str) -> tuple[Path, dict[str, Any]] | None:
 
 
 def build_entry(
-    key: str, file: str, build: Callable[[Path], Mapping[str, object]]
+    key: str,
+    file: str,
+    build: Callable[[Path], Mapping[str, object]],
+    kind: str = "binaries",
 ) -> tuple[Path, dict[str, Any]]:
     """The entry for *key*, built by *build* if there is none yet.
 
-    ``build(path)`` must write the binary to *path* and return what else to record; whatever it
-    raises passes through and leaves nothing behind. Of two processes that want the same key the
-    second waits and takes the first one's result. Raises ToolchainError when the cache cannot be
-    written.
+    ``build(path)`` must write the binary (another *kind* of entry may be a folder) to *path* and
+    return what else to record; whatever it raises passes through and leaves nothing behind. Of two
+    processes that want the same key the second waits and takes the first one's result. Raises
+    ToolchainError when the cache cannot be written.
     """
-    if found := lookup(key):
+    if found := lookup(key, kind):
         return found
-    root = made_cache_dir("binaries")
+    root = made_cache_dir(kind)
     with _disk_errors(root), locked(root / f"{key}.lock"):
-        if found := lookup(key):
+        if found := lookup(key, kind):
             return found
         for left in root.glob(f"{key}.new-*"):
             shutil.rmtree(left, ignore_errors=True)

@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gofuzzsec.errors import GofuzzsecError, ToolchainError
+from gofuzzsec.errors import GofuzzsecError, OverlayError, ToolchainError
+from gofuzzsec.toolchain.build import BOOSTABLE
 from gofuzzsec.toolchain.cache import made_cache_dir
 from gofuzzsec.toolchain.find import ARCHITECTURES, find_go, host_arch
+from gofuzzsec.toolchain.model import Go
+from gofuzzsec.toolchain.overlay import prepare_overlay
 from gofuzzsec.toolchain.process import run
 
 _KERNEL = (5, 4)
@@ -70,6 +73,25 @@ def _go(go_path: str | None) -> Iterator[Check]:
         "(Debian: golang-src)",
         True,
     )
+    if ok:
+        yield _boosted(go)
+
+
+def _boosted(go: Go) -> Check:
+    """Whether this Go's standard library takes the agent and its patches. Nothing is compiled."""
+    name = "boosted engine"
+    if (go.goos, go.goarch) not in BOOSTABLE:
+        advice = "unset GOOS and GOARCH, or fuzz with --engine stock"
+        return Check(name, False, f"not for {go.goos}/{go.goarch}", advice, False)
+    try:
+        prepare_overlay(go)
+    except OverlayError as error:
+        advice = "use another Go release, or report this; workers are stock ones meanwhile: slower"
+        return Check(name, False, str(error), advice, False)
+    except (ToolchainError, OSError) as error:
+        found, _, advice = str(error).partition("; ")
+        return Check(name, False, found, advice or found, False)
+    return Check(name, True, f"the standard library of {go.text} takes the agent", "", False)
 
 
 def _cache() -> Iterator[Check]:

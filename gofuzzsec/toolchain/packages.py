@@ -101,6 +101,31 @@ def list_packages(go: Go, patterns: Sequence[str], cwd: Path, *, tags: str = "")
     return list(found.values())
 
 
+def list_tested(go: Go, patterns: Sequence[str], cwd: Path, *, tags: str = "") -> list[Package]:
+    """Packages with test files that *patterns* name, as `list_packages` does it.
+
+    Raises UsageError when they name none, ToolchainError.
+    """
+    if not patterns:
+        raise UsageError("expected at least one package, found none; `.` is the one you stand in")
+    found: dict[Path, Package] = {}
+    without: list[str] = []
+    for place in _places(go, patterns, cwd.absolute()):
+        for entry in _list(go, place, tags):
+            if entry.get("Dir") and (entry.get("TestGoFiles") or entry.get("XTestGoFiles")):
+                package = _package(go, entry, Path(entry["Dir"]), place)
+                found.setdefault(package.dir, package)
+            else:
+                without.append(str(entry.get("ImportPath", "?")))
+    if not found:
+        names = ", ".join(without[:5]) + (", …" if len(without) > 5 else "")
+        raise UsageError(
+            f"expected a package with tests (_test.go files), found none in {names}; "
+            "name one that has some, or write one"
+        )
+    return list(found.values())
+
+
 def _places(go: Go, patterns: Sequence[str], cwd: Path) -> list[_Place]:
     """Group patterns by the directory to run `go list` in: a directory pattern belongs to the
     module around that directory, everything else to the one around *cwd*."""

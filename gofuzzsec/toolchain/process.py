@@ -12,7 +12,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -64,7 +64,8 @@ class Child:
 
     Owned by one thread, which must call `close` (or leave the ``with`` block): that kills the whole
     group. The leader is reaped only after the group was signalled, so the group's number cannot
-    have passed to a stranger meanwhile. ``merge`` sends standard error into ``stdout``.
+    have passed to a stranger meanwhile. ``merge`` sends standard error into ``stdout``; ``prepare``
+    is a step of the child before it execs (see `gofuzzsec.worker.child`).
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Child:
         env: Mapping[str, str],
         limit: int = KEEP,
         merge: bool = False,
+        prepare: Callable[[], None] | None = None,
     ) -> None:
         self.stdout = Kept(limit)
         self.stderr = Kept(KEEP)
@@ -87,6 +89,7 @@ class Child:
             stderr=subprocess.STDOUT if merge else subprocess.PIPE,
             start_new_session=True,
             bufsize=0,
+            preexec_fn=prepare,
         )
         self.exited = False
         try:
@@ -108,6 +111,11 @@ class Child:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def printing(self) -> bool:
+        """Whether somebody still holds a stream that it was given."""
+        return bool(self._pipes)
 
     def step(self, timeout: float) -> list[int]:
         """Wait at most *timeout* seconds for something to happen and take in what was printed.
@@ -205,13 +213,14 @@ def run(
     timeout: float,
     limit: int = KEEP,
     merge: bool = False,
+    prepare: Callable[[], None] | None = None,
 ) -> Completed:
     """Run a program to its end, or kill it after *timeout* seconds.
 
     Raises OSError when it cannot be started. Processes it leaves behind in its group are killed.
     """
     deadline = time.monotonic() + timeout
-    with Child(argv, cwd=cwd, env=env, limit=limit, merge=merge) as child:
+    with Child(argv, cwd=cwd, env=env, limit=limit, merge=merge, prepare=prepare) as child:
         while not child.exited and (left := deadline - time.monotonic()) > 0:
             child.step(left)
         in_time = child.exited

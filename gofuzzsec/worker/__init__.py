@@ -2,7 +2,7 @@
 death. `harvest` asks a binary for its seeds. Nothing here knows what the bytes mean."""
 
 from gofuzzsec.worker.agent_wire import Batch, Loop, Plan, PlanItem, Report
-from gofuzzsec.worker.process import WorkerSpec
+from gofuzzsec.worker.process import Watch, WorkerSpec
 from gofuzzsec.worker.protocol import Fuzz, Minimise, Outcome, Request, Run, Verdict
 from gofuzzsec.worker.worker import Worker
 
@@ -18,6 +18,7 @@ __all__ = [
     "Request",
     "Run",
     "Verdict",
+    "Watch",
     "Worker",
     "WorkerSpec",
 ]

@@ -35,9 +35,11 @@ class AgentDialect:
 
     ping = b"?\n"
 
-    def __init__(self, types: Sequence[GoType], folder: Path) -> None:
-        """*types* are those of the target's arguments."""
+    def __init__(self, types: Sequence[GoType], folder: Path, *, watched: bool = False) -> None:
+        """*types* are those of the target's arguments. *watched*: the agent is given a page that
+        the kernel marks, and must have mapped it."""
         self._types = tuple(types)
+        self._watched = watched
         self._counters = 0  # as the agent said when it started
         self.fd = anonymous_file(folder)
         size = _HEADER + _INPUT + _REQUEST + _RESULTS
@@ -117,6 +119,11 @@ class AgentDialect:
         if self._get(wire.CALLS) != wire.CALL_FEATURES:
             raise ProtocolError(
                 f"expected {wire.CALL_FEATURES} system call features, found {self._get(wire.CALLS)}"
+            )
+        if self._watched and self._get(wire.WATCHED) != 1:
+            raise ProtocolError(
+                "expected the agent to map the page where the kernel marks system calls, found "
+                "that it could not: does a sandbox forbid it? Use --capture in-process"
             )
         self._counters = self._get(wire.COUNTERS)
         if self._counters > _MOST_COUNTERS:

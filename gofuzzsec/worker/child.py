@@ -30,6 +30,16 @@ def dying_with_parent() -> Callable[[], None]:
     return prepare
 
 
+def in_turn(*steps: Callable[[], None]) -> Callable[[], None]:
+    """A ``preexec_fn`` that takes each of *steps*, which keep to the rules of this module."""
+
+    def prepare() -> None:
+        for step in steps:
+            step()
+
+    return prepare
+
+
 def limited(sources: Sequence[int], wanted: Sequence[int], memory_limit: int) -> Callable[[], None]:
     """A ``preexec_fn``: as `dying_with_parent`, no core dumps, at most *memory_limit* bytes of
     writable private memory, and the descriptors *sources* at the numbers *wanted*."""

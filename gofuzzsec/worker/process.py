@@ -1,8 +1,9 @@
 """Starting a fuzz binary as a worker process, and reading why it ended.
 
-A worker finds its pipes and memory at the descriptors 3, 4 and 5. It gets its own process group
-(so that its children die with it), no core dumps, a data limit, and a parent-death signal. The
-last is bound to the *thread* that starts the worker: that thread must outlive it.
+A worker finds its pipes and memory at the descriptors 3, 4 and 5, and at 6 the page that the kernel
+marks if there is one. It gets its own process group (so that its children die with it), no core
+dumps, a data limit, and a parent-death signal. The last is bound to the *thread* that starts the
+worker: that thread must outlive it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,26 @@ from gofuzzsec.errors import WorkerStartError
 from gofuzzsec.worker import child
 from gofuzzsec.worker.protocol import Verdict
 
-REQUESTS_FD, REPLIES_FD, MEMORY_FD = 3, 4, 5
+REQUESTS_FD, REPLIES_FD, MEMORY_FD, PAGE_FD = 3, 4, 5, 6
 AGENT_VARIABLE = "GOFUZZSEC_AGENT"
 """Tells a boosted binary to let the agent speak; it is gone before the target's code looks."""
+PAGE_VARIABLE = "GOFUZZSEC_PAGE"
+"""Descriptor and offset of the page that the kernel marks; the agent takes both away."""
 
-_WORKER_FDS = (REQUESTS_FD, REPLIES_FD, MEMORY_FD)
+_WORKER_FDS = (REQUESTS_FD, REPLIES_FD, MEMORY_FD, PAGE_FD)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How the kernel is told to follow a worker and its children.
+
+    ``claim`` gives a step for the child to take right before it becomes the worker (see
+    `worker.child`), ``page`` the descriptor and the offset of the page that the kernel marks for
+    the agent (None: it marks none). Both are asked anew at each start.
+    """
+
+    claim: Callable[[], Callable[[], None]]
+    page: Callable[[], tuple[int, int]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +51,8 @@ class WorkerSpec:
     is bytes of shared memory for the value. ``wrapper`` is an argv prefix such as a tracer that
     execs what follows. ``env`` is added to this process's environment. ``gomaxprocs`` and
     ``gogc`` of None leave the environment's. ``agent`` is set for a boosted binary that is to be
-    driven through its agent: the types of the target's arguments.
+    driven through its agent: the types of the target's arguments. ``watch`` is set when the kernel
+    is to follow the worker.
     """
 
     binary: Path
@@ -49,6 +66,18 @@ class WorkerSpec:
     wrapper: tuple[str, ...] = ()
     agent: tuple[GoType, ...] | None = None
     env: tuple[tuple[str, str], ...] = ()
+    watch: Watch | None = None
+
+    @property
+    def marked(self) -> bool:
+        """Whether the kernel marks a page for the agent of this worker."""
+        return self.watch is not None and self.watch.page is not None and self.agent is not None
+
+    def page(self) -> tuple[int, int] | None:
+        """That page, for the next start."""
+        if self.watch is None or self.watch.page is None or self.agent is None:
+            return None
+        return self.watch.page()
 
 
 def worker_argv(spec: WorkerSpec, cache_dir: Path) -> list[str]:
@@ -65,8 +94,8 @@ def worker_argv(spec: WorkerSpec, cache_dir: Path) -> list[str]:
     ]
 
 
-def worker_env(spec: WorkerSpec, tmp: Path) -> dict[str, str]:
-    """The environment of a worker whose temporary folder is *tmp*."""
+def worker_env(spec: WorkerSpec, tmp: Path, page: tuple[int, int] | None = None) -> dict[str, str]:
+    """The environment of a worker whose temporary folder is *tmp*. *page*: of `WorkerSpec`."""
     env = dict(os.environ)
     env["TMPDIR"] = str(tmp)
     # A hung fuzz function is not the goroutine that raises the alarm.
@@ -78,6 +107,8 @@ def worker_env(spec: WorkerSpec, tmp: Path) -> dict[str, str]:
         env["GOGC"] = str(spec.gogc)
     if spec.agent is not None:
         env[AGENT_VARIABLE] = "1"
+    if page is not None:
+        env[PAGE_VARIABLE] = f"{PAGE_FD} {page[1]}"
     env.update(spec.env)
     return env
 
@@ -87,14 +118,19 @@ def spawn(
     *,
     cwd: Path,
     env: dict[str, str],
-    fds: tuple[int, int, int],
+    fds: Sequence[int],
     stderr: int,
     memory_limit: int,
+    watch: Watch | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start *argv* with *fds* at 3, 4 and 5. Raises WorkerStartError when it cannot be run.
+    """Start *argv* with *fds* from 3 on. Raises WorkerStartError when it cannot be run.
 
     `reserve_worker_fds` must have been called before *fds* were opened.
     """
+    wanted = _WORKER_FDS[: len(fds)]
+    prepare = child.limited(fds, wanted, memory_limit)
+    if watch is not None:
+        prepare = child.in_turn(prepare, watch.claim())
     try:
         return subprocess.Popen(
             argv,
@@ -103,9 +139,9 @@ def spawn(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
-            pass_fds=_WORKER_FDS,
+            pass_fds=wanted,
             process_group=0,
-            preexec_fn=child.limited(fds, _WORKER_FDS, memory_limit),
+            preexec_fn=prepare,
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise WorkerStartError(
@@ -115,7 +151,7 @@ def spawn(
 
 
 def reserve_worker_fds() -> None:
-    """Make sure 3, 4 and 5 are taken here, so that no pipe opened later, by us or by subprocess,
+    """Make sure 3 to 6 are taken here, so that no pipe opened later, by us or by subprocess,
     has one of them and is overwritten in the child. They stay taken for good."""
     for wanted in _WORKER_FDS:
         try:

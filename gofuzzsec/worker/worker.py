@@ -60,7 +60,7 @@ class Worker:
         self._dialect: Dialect | None = (
             StockDialect(spec.shm_size, scratch)
             if spec.agent is None
-            else AgentDialect(spec.agent, scratch)
+            else AgentDialect(spec.agent, scratch, watched=spec.marked)
         )
         self._process: subprocess.Popen[bytes] | None = None
         self._fds: tuple[int, int, int, int] = (-1, -1, -1, -1)  # requests, replies, stderr, pid
@@ -102,14 +102,16 @@ class Worker:
         requests_r, requests_w = _pipe()
         replies_r, replies_w = _pipe()
         stderr_r, stderr_w = _pipe()
+        page = self.spec.page()
         try:
             self._process = spawn(
                 worker_argv(self.spec, self._scratch / "cache"),
                 cwd=self.spec.cwd,
-                env=worker_env(self.spec, self._tmp),
-                fds=(requests_r, replies_w, self.dialect.fd),
+                env=worker_env(self.spec, self._tmp, page),
+                fds=(requests_r, replies_w, self.dialect.fd, *(page or ())[:1]),
                 stderr=stderr_w,
                 memory_limit=self.spec.memory_limit,
+                watch=self.spec.watch,
             )
         except BaseException:
             _close(requests_w, replies_r, stderr_r)

@@ -77,12 +77,12 @@ def campaign(tmp_path: Path) -> Path:
             SyscallUse("mkdirat", Origin.TARGET, 2, stack=("os.Mkdir", "m.Parse")),
             SyscallUse("futex", Origin.RUNTIME, 9),
         )
-        store.add_recording(target.id, rows[0].id, Recording(uses[1:]), "seeds")
-        store.add_recording(target.id, rows[1].id, Recording(uses), "fuzz")
+        store.add_recording(target.id, rows[0].id, Recording(uses[1:]), "seeds", arch="amd64")
+        store.add_recording(target.id, rows[1].id, Recording(uses), "fuzz", arch="amd64")
         tests = (SyscallUse("openat", Origin.TARGET, 3),)
-        store.add_process_recording(target.id, "tests", Recording(tests))
+        store.add_process_recording(target.id, "tests", Recording(tests), arch="amd64")
         start = (SyscallUse("mmap", Origin.UNKNOWN, 20), SyscallUse("futex", Origin.UNKNOWN, 4))
-        store.add_process_recording(target.id, "baseline", Recording(start))
+        store.add_process_recording(target.id, "baseline", Recording(start), arch="amd64")
         store.add_crash(
             target.id,
             hash="0123456789abcdef",

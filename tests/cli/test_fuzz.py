@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from gofuzzsec.cli import fuzz as command
 from gofuzzsec.coordinator import session
+from gofuzzsec.coordinator.choice import Choice
 from gofuzzsec.coordinator.events import CrashFound, Event, Finished, Note, Started, Stats, Status
 from gofuzzsec.coordinator.options import SessionOptions
 from tests.cli.conftest import Run
@@ -37,7 +39,7 @@ def answer(
     asked: list[SessionOptions] = []
     end = Finished((STATS,)) if finished is None else finished
 
-    def run(options: SessionOptions, emit: Emit) -> Finished:
+    def run(options: SessionOptions, emit: Emit, choice: Choice) -> Finished:
         asked.append(options)
         for event in events:
             emit(event)
@@ -47,6 +49,7 @@ def answer(
         return end
 
     monkeypatch.setattr(session, "run", run)
+    monkeypatch.setattr(command, "choose", lambda capture, workers: Choice())
     return asked
 
 
@@ -226,7 +229,7 @@ from gofuzzsec.cli import main
 from gofuzzsec.coordinator import session
 from tests.cli.test_fuzz import CRASH, STATS, started
 from gofuzzsec.coordinator.events import Finished, Status
-def run(options, emit):
+def run(options, emit, choice):
     for event in (started(), Status(STATS), CRASH, Finished((STATS,))):
         emit(event)
     return Finished((STATS,))

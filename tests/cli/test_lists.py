@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from gofuzzsec.corpus.format import file_name
+from gofuzzsec.store import Statements, Store
+from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse
 from tests.cli.conftest import Run, entry
 
 
@@ -117,6 +119,36 @@ def test_syscalls_with_stacks(run: Run, campaign: Path) -> None:
     assert "    os.Mkdir\n    m.Parse\n" in text
 
 
+def test_captured_programs_are_listed_with_their_coverage(run: Run, campaign: Path) -> None:
+    uses = (
+        SyscallUse("socket", Origin.TARGET, 3, kind="unix", outcome=CallOutcome.REFUSED),
+        SyscallUse("futex", Origin.RUNTIME, 9, outcome=CallOutcome.OK),
+    )
+    with Store.create(campaign) as store:
+        program = store.add_program("example.org/m/cmd/job")
+        covered = Statements(16, 25)
+        store.add_capture(
+            program.id, "integration", "./job", Recording(uses), statements=covered, arch="amd64"
+        )
+    args = ("syscalls", "--campaign", str(campaign), "--target", "cmd/job")
+    result = run(*args)
+    assert lines(result.stdout)[1:4] == [
+        "futex integration runs runtime - 9",
+        "socket integration runs target - 3",
+        "(unix) refused integration runs target - 3",
+    ]
+    assert result.stdout.endswith(
+        "this 1 call comes from the run ./job, covering 64.0 % of the statements:\n  socket\n"
+    )
+    *calls, _ = objects(run(*args, "--json").stdout)
+    assert {(each["target"], each["label"]) for each in calls} == {
+        ("example.org/m/cmd/job", "./job")
+    }
+    assert (calls[1]["kind"], calls[1]["outcome"]) == ("unix", "refused")
+    # No other list knows of it: it is no fuzz test.
+    assert "cmd/job" not in run("corpus", "list", "--campaign", str(campaign)).output
+
+
 def test_syscalls_as_json_ends_with_the_comparison(run: Run, campaign: Path) -> None:
     *calls, comparison = objects(run("syscalls", "--campaign", str(campaign), "--json").stdout)
     assert {each["event"] for each in calls} == {"call"}
@@ -127,4 +159,4 @@ def test_syscalls_as_json_ends_with_the_comparison(run: Run, campaign: Path) -> 
 def test_syscalls_of_a_target_that_was_not_recorded(run: Run, campaign: Path) -> None:
     result = run("syscalls", "--campaign", str(campaign), "--target", "FuzzText")
     assert result.exit_code == 0
-    assert result.stdout == "no system calls recorded: this campaign ran without capture\n"
+    assert result.stdout.startswith("no input's system calls are recorded")

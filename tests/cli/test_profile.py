@@ -11,7 +11,7 @@ import pytest
 
 from gofuzzsec.cli import profile as profile_command
 from gofuzzsec.store import Store
-from gofuzzsec.syscalls.model import Origin, Recording, SyscallUse
+from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse
 from tests.cli.conftest import Run
 
 
@@ -64,6 +64,23 @@ def test_explain_names_who_needs_each_call(run: Run, campaign: Path) -> None:
     lines = result.stderr.splitlines()
     assert any(line.startswith("mkdirat: fuzz ") for line in lines)
     assert any(line.startswith("openat: tests") for line in lines)
+
+
+def test_what_was_refused_and_what_is_incomplete_is_said(run: Run, campaign: Path) -> None:
+    refused = SyscallUse("clone3", Origin.TARGET, 1, outcome=CallOutcome.REFUSED)
+    with Store.create(campaign) as store:
+        program = store.add_program("example.org/m/cmd/job")
+        cut = Recording((refused,), complete=False, problem="a kernel map was full")
+        store.add_capture(program.id, "integration", "./job serve", cut, arch="amd64")
+    result = run("profile", "build", "--campaign", str(campaign), "-o", "-", "--explain")
+    assert "clone3" in allowed(result.stdout)
+    assert (
+        "clone3: integration ./job serve [refused]; tried and refused; allowed so that the program "
+        "behaves the same" in result.stderr
+    )
+    assert "integration runs:" in result.stderr
+    assert "warning: NOT A COMPLETE PROFILE: 1 recording may miss calls" in result.stderr
+    assert "integration run ./job serve are incomplete: a kernel map was full" in result.stderr
 
 
 def test_another_architecture_is_warned_of(run: Run, campaign: Path) -> None:

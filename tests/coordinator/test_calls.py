@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gofuzzsec.coordinator.calls import parse_callers, record_calls
 from gofuzzsec.coordinator.pool import Entry
-from gofuzzsec.syscalls.model import Origin, Recording
+from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording
 from gofuzzsec.toolchain.find import host_arch
 from tests.coordinator.test_boosted_jobs import COUNTERS, Scene
 
@@ -84,7 +84,11 @@ def test_marks_and_callers_become_a_recording(taken: Taken) -> None:
     recording = taken.record(TEXT, GETPID, GETUID)
     uses = {(use.name, use.origin): use for use in recording.uses}
     mine = uses["getpid", Origin.TARGET]
-    assert mine.count == 3 and mine.stack == ("syscall.Getpid", "example.org/m.Work")
+    assert mine.count == 3 and mine.outcome is CallOutcome.OK
+    assert mine.stack == (
+        "syscall.Getpid /go/src/syscall/x.go:5",
+        "example.org/m.Work /m/work.go:7",
+    )
     assert {name for name, _ in uses} == {"getpid", "getuid"}
     assert recording.complete
 

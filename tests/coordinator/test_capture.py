@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
 import pytest
 
+from gofuzzsec.coordinator import choice
 from gofuzzsec.coordinator.capture import Capture, CaptureTask, ProcessTask
 from gofuzzsec.coordinator.events import Note, Started, SyscallFound
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.syscalls import strace
 from gofuzzsec.syscalls.model import Origin, Recording, SyscallUse
 from tests.coordinator.conftest import Heard, RunSession
-from tests.requirements import require_strace
+from tests.requirements import require_bpf, require_strace
 
 
-def test_a_campaign_records_what_its_inputs_do(fuzz: RunSession) -> None:
+@pytest.fixture
+def no_bpf(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a user who is not root."""
+    monkeypatch.setattr(choice, "can_trace", lambda: "expected root, found a user")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+
+def test_a_campaign_records_what_its_inputs_do(fuzz: RunSession, no_bpf: None) -> None:
     require_strace()
     heard = fuzz("FuzzFiles", capture="auto", engine="stock", executions=3_000)
-    assert heard.of(Started)[0].capture == "strace"
+    started = heard.of(Started)[0]
+    assert (started.capture, started.why) == ("strace", "bpf needs root")
     _check_records(heard)
 
 
-def test_a_boosted_campaign_records_what_its_inputs_do(fuzz: RunSession) -> None:
+def test_a_boosted_campaign_records_what_its_inputs_do(fuzz: RunSession, no_bpf: None) -> None:
     require_strace()  # for the baseline and the tests
     heard = fuzz("FuzzFiles", capture="auto", executions=60_000)
-    assert heard.of(Started)[0].capture == "in-process and strace"
+    started = heard.of(Started)[0]
+    assert (started.capture, started.why) == ("in-process and strace", "bpf needs root")
+    _check_records(heard)
+
+
+def test_root_has_it_all_from_the_kernel(fuzz: RunSession) -> None:
+    require_bpf()
+    heard = fuzz("FuzzFiles", capture="auto", executions=8_000)
+    started = heard.of(Started)[0]
+    assert (started.capture, started.why) == ("bpf", "root and bcc found")
     _check_records(heard)
 
 
@@ -43,10 +62,10 @@ def _check_records(heard: Heard) -> None:
         assert {"baseline", "tests", "seeds", "fuzz"} <= sources
         tests = {row.name for row in rows if row.source == "tests" and row.origin == "target"}
         assert {"mkdirat", "openat"} <= tests and "symlinkat" not in tests
-        for row in rows:
-            if row.source in ("seeds", "fuzz") and row.name == "symlinkat":
-                assert store.input_by_hash(row.first_input).data
-                assert any("targets.Files" in frame for frame in row.stack)
+        links = [r for r in rows if r.source in ("seeds", "fuzz") and r.name == "symlinkat"]
+        for row in links:
+            assert store.input_by_hash(row.first_input).data
+        assert any("targets.Files" in frame for row in links for frame in row.stack)
 
 
 def test_capture_off_records_nothing(fuzz: RunSession) -> None:
@@ -57,7 +76,7 @@ def test_capture_off_records_nothing(fuzz: RunSession) -> None:
 
 
 def test_a_missing_strace_is_one_line_and_no_obstacle(
-    fuzz: RunSession, monkeypatch: pytest.MonkeyPatch
+    fuzz: RunSession, no_bpf: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(strace, "available", lambda: "strace is not installed")
     heard = fuzz("FuzzFiles", capture="auto", engine="stock", executions=500)

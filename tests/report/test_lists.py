@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,13 +21,16 @@ from gofuzzsec.report.campaign import (
 from gofuzzsec.report.evidence import (
     calls_table,
     calls_with_stacks,
+    coverage_lines,
     headline,
     profile_reasons,
     profile_summary,
 )
 from gofuzzsec.seccomp import build_profile
+from gofuzzsec.store import Statements, Store
 from gofuzzsec.store.model import CrashRow, InputRow, SyscallRow
-from gofuzzsec.syscalls.compare import CallSummary, Comparison
+from gofuzzsec.syscalls.compare import CallForm, CallSummary, Comparison
+from gofuzzsec.syscalls.model import Origin, Recording, SyscallUse
 from gofuzzsec.toolchain.doctor import Check
 
 FULL = Comparison(
@@ -94,7 +98,7 @@ def test_headline_claims_nothing_that_was_not_recorded() -> None:
     without_tests = headline(dataclasses.replace(FULL, tests=(), tests_recorded=False))
     assert "tests were not recorded" in without_tests
     assert "alone reached these 0" not in without_tests
-    assert "without capture" in headline(dataclasses.replace(FULL, inputs_recorded=False))
+    assert "nothing to compare" in headline(dataclasses.replace(FULL, inputs_recorded=False))
 
 
 def test_calls_with_and_without_stacks() -> None:
@@ -118,6 +122,87 @@ def test_calls_with_and_without_stacks() -> None:
         "mmap: needed by baseline; origin runtime, unknown; 1 seen",
         "    (no stack recorded)",
     ]
+
+
+def form(kind: str, outcome: str, count: int, *stack: str) -> CallForm:
+    return CallForm(kind, outcome, ("campaign",), ("target",), "", count, False, stack)
+
+
+def call_of(name: str, *forms: CallForm) -> CallSummary:
+    count = sum(each.count for each in forms)
+    return CallSummary(name, ("campaign",), ("target",), "", count, False, ("m.F",), forms)
+
+
+def test_kinds_and_outcomes_have_lines_of_their_own() -> None:
+    calls = (
+        call_of("socket", form("unix", "ok", 2), form("unix", "refused", 3), form("", "untold", 0)),
+        call_of("read", form("", "ok", 7)),
+        call_of("openat", form("", "untold", 1), form("create", "untold", 4)),
+    )
+    lines = [" ".join(line.split()) for line in calls_table(calls).splitlines()[1:]]
+    assert lines == [
+        "socket campaign target - 5",
+        "(unix) ok campaign target - 2",
+        "(unix) refused campaign target - 3",
+        "read campaign target - 7",
+        "openat campaign target - 5",
+        "(not told) campaign target - 1",
+        "(create) campaign target - 4",
+    ]
+    stacks = calls_with_stacks(calls).splitlines()
+    assert stacks[0] == "socket (unix) ok: needed by campaign; origin target; 2 seen"
+    assert stacks[4:6] == ["read: needed by campaign; origin target; 7 seen", "    m.F"]
+
+
+def test_stacks_point_to_the_users_code_and_leave_the_harness_out() -> None:
+    stack = (
+        "internal/runtime/syscall.Syscall6 /go/a.s:1",
+        "os.Open /go/os/file.go:2",
+        "example.org/dep.Open /deps/dep.go:3",
+        "example.org/m/sub.(*T).Read[...] /m/sub/t.go:4",
+        "example.org/m_test.FuzzRead.func1 /m/m_test.go:5",
+        "reflect.Value.Call /go/reflect/value.go:6",
+        "testing.(*F).Fuzz.func1.1 /go/testing/fuzz.go:7",
+        "runtime.goexit /go/runtime/asm_amd64.s:8",
+    )
+    call = CallSummary("openat", ("fuzz",), ("target",), "00aa", 1, False, stack)
+    lines = calls_with_stacks([call], ["example.org/m"]).splitlines()
+    assert lines[1:] == [f"    {frame}" for frame in stack[:3]] + [
+        f"  → {stack[3]}",
+        f"    {stack[4]}",
+    ]
+    harness = CallSummary("read", ("fuzz",), ("harness",), "", 1, False, stack[6:])
+    assert len(calls_with_stacks([harness]).splitlines()) == 3
+
+
+def test_what_no_kept_input_shows_is_named_in_the_headline() -> None:
+    text = headline(dataclasses.replace(FULL, passing=("ptrace",)))
+    assert text.splitlines()[-2:] == [
+        "seen while the campaign ran, though no kept input shows them:",
+        "  ptrace",
+    ]
+
+
+def test_coverage_beside_captures(tmp_path: Path) -> None:
+    uses = (
+        SyscallUse("read", Origin.TARGET, 1),
+        SyscallUse("openat", Origin.UNKNOWN, 1),
+        SyscallUse("futex", Origin.RUNTIME, 1),
+    )
+    with Store.create(tmp_path / "campaign") as store:
+        targets = [store.add_target("m", name, "", "", "", False) for name in ("FuzzA", "FuzzB")]
+        for target in targets:
+            store.add_capture(
+                target.id, "tests", "m/sub", Recording(uses), statements=Statements(64, 100)
+            )
+            store.add_capture(target.id, "integration", "./m", Recording(uses))
+        nothing = Recording(uses[2:])
+        store.add_capture(targets[0].id, "integration", "x", nothing, statements=Statements(0, 7))
+        assert coverage_lines(store, targets) == [
+            "these 2 calls come from the tests m/sub, covering 64.0 % of the statements:\n"
+            "  openat read",
+            "these 0 calls come from the run x, covering 0.0 % of the statements:\n  (none)",
+        ]
 
 
 def test_inputs() -> None:
@@ -178,6 +263,9 @@ def test_a_profile_is_summed_up_by_who_needs_its_calls() -> None:
         row("pipe2", "fuzz", "harness"),
     ]
     profile = build_profile(rows, baseline=["futex"], oci=["execve"], arch="amd64")
+    assert not any("campaign" in line for line in profile_summary(profile, rows, []).splitlines())
+    more = profile_summary(profile, [*rows, row("bind", "campaign", "target")], ["futex"])
+    assert "  campaign:               1" in more.splitlines()
     lines = profile_summary(profile, rows, ["futex"]).splitlines()
     assert lines[0].startswith("seccomp profile for amd64: ")
     assert [" ".join(line.split()) for line in lines[1:5]] == [

@@ -48,12 +48,14 @@ def store(tmp_path: Path) -> Store:
                 coverage=b"",
                 found_at=1.0,
             )
-        store.add_recording(target.id, row.id, use("bind"), "fuzz")
-        store.add_process_recording(target.id, "tests", use("openat"))
+        store.add_recording(target.id, row.id, use("bind"), "fuzz", arch="amd64")
+        store.add_process_recording(target.id, "tests", use("openat"), arch="amd64")
     return store
 
 
-def gather(store: Store, observe: Callable[[], Recording], arch: str = "amd64") -> CampaignEvidence:
+def gather(
+    store: Store, observe: Callable[[], Recording], arch: str | None = None
+) -> CampaignEvidence:
     return campaign_evidence(
         store, store.targets(), arch=arch, machine="amd64", observe_baseline=observe
     )
@@ -88,9 +90,50 @@ def test_another_architecture_is_warned_of_first_and_nothing_is_observed_for_it(
     with store:
         store.add_target("m", "FuzzC", "/m", "/m", "", False)
         found = gather(store, refused, arch="arm64")
-    assert found.warnings[0].startswith("ANOTHER ARCHITECTURE: this is an amd64 machine")
+    assert found.arch == "arm64"
+    assert found.warnings[0].startswith("ANOTHER ARCHITECTURE: of 4 recordings, 4 on amd64, and")
     assert "arm64" in found.warnings[0]
     assert len(found.warnings) == 2
+
+
+def test_the_architecture_is_that_of_the_recordings(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "campaign") as store:
+        target = store.add_target("m", "FuzzA", "/m", "/m", "", False)
+        store.add_process_recording(target.id, "tests", use("openat"), arch="arm64")
+        found = gather(store, refused)
+        assert (found.arch, found.warnings) == ("arm64", ())
+        assert gather(store, observed, arch="amd64").warnings[0].startswith("ANOTHER ARCHITECTURE")
+        store.add_capture(target.id, "integration", "./m", use("read"), arch="amd64")
+        both = gather(store, observed)
+        assert both.arch == "amd64"
+        assert "of 2 recordings, 1 on arm64" in both.warnings[0]
+
+
+def test_recordings_that_do_not_say_are_taken_to_be_of_this_machine(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "campaign") as store:
+        target = store.add_target("m", "FuzzA", "/m", "/m", "", False)
+        store.add_process_recording(target.id, "tests", use("openat"), arch="")
+        assert (gather(store, observed).arch, gather(store, observed).warnings) == ("amd64", ())
+        assert "1 on amd64" in gather(store, refused, arch="arm64").warnings[0]
+
+
+def test_captured_programs_are_evidence_and_need_no_tests(store: Store) -> None:
+    with store:
+        program = store.add_program("m/cmd/job")
+        cut = Recording(use("socket").uses, complete=False, problem="a map was full")
+        store.add_capture(program.id, "integration", "./job serve", cut, arch="amd64")
+        found = campaign_evidence(
+            store,
+            store.targets(programs=True),
+            arch=None,
+            machine="amd64",
+            observe_baseline=observed,
+        )
+    assert ("socket", "integration") in {(row.name, row.source) for row in found.rows}
+    assert found.incomplete == 1
+    assert found.warnings == (
+        "m/cmd/job: the calls of the integration run ./job serve are incomplete: a map was full",
+    )
 
 
 def test_gaps_are_named(store: Store) -> None:

@@ -67,8 +67,11 @@ def row(
     *,
     first: str = "0123456789abcdef",
     unstable: bool = False,
+    kind: str = "",
+    outcome: str = "ok",
+    label: str = "",
 ) -> SyscallRow:
-    return SyscallRow(name, origin, source, first, 1.0, 3, 1, unstable, ())
+    return SyscallRow(name, origin, source, first, 1.0, 3, 1, unstable, (), kind, outcome, label)
 
 
 def build(
@@ -152,6 +155,78 @@ def test_missing_evidence_is_warned_of_loudly() -> None:
     assert many[0].endswith("and 28 more")
 
 
+def test_kinds_and_outcomes_are_told_where_they_say_something() -> None:
+    profile = build(
+        [
+            row("socket", kind="unix"),
+            row("socket", kind="inet", outcome="refused"),
+            row("mkdirat", outcome="failed"),
+            row("getpid", outcome="untold"),
+        ]
+    )
+    assert reasons(profile, "socket") == ("fuzz 0123456789abcdef [inet refused, unix ok]",)
+    assert reasons(profile, "mkdirat") == ("fuzz 0123456789abcdef [failed]",)
+    assert reasons(profile, "getpid") == ("fuzz 0123456789abcdef",)
+
+
+def test_what_was_only_ever_refused_is_allowed_and_marked() -> None:
+    profile = build(
+        [
+            row("clone3", outcome="refused"),
+            row("clone3", source="tests", first="", kind="thread", outcome="refused"),
+            row("chroot", outcome="refused"),
+            row("chroot", source="tests", first=""),
+            row("ptrace", outcome="refused", origin="harness"),
+            row("setns", outcome="refused"),
+            row("setns", origin="harness"),
+            row("futex", outcome="refused"),
+            row("brk", outcome="refused"),
+            row("brk", source="baseline", origin="runtime"),
+        ]
+    )
+    marked = [call.name for call in profile.calls if any("refused;" in r for r in call.reasons)]
+    assert marked == ["clone3", "setns"]
+    assert reasons(profile, "clone3")[-1] == (
+        "tried and refused; allowed so that the program behaves the same"
+    )
+
+
+def test_what_no_kept_input_shows_is_allowed_and_named() -> None:
+    profile = build(
+        [
+            row("bind", source="campaign", first="", label="run 1"),
+            row("mkdirat", source="campaign", first=""),
+            row("mkdirat"),
+            row("futex", source="campaign", first="", origin="runtime"),
+            row("unlinkat", source="campaign", first="", origin="harness"),
+            row("listen", source="integration", first="", label="./m serve"),
+        ]
+    )
+    assert reasons(profile, "bind") == ("campaign run 1, no kept input",)
+    assert reasons(profile, "mkdirat") == ("fuzz 0123456789abcdef",)
+    assert reasons(profile, "futex") == (
+        "campaign, no kept input, Go runtime",
+        "Go runtime baseline",
+    )
+    assert reasons(profile, "listen") == ("integration ./m serve",)
+    assert profile.left_out == ("unlinkat",)
+    (warning,) = profile.warnings
+    assert warning.endswith("although no kept input shows them: bind")
+
+
+def test_incomplete_recordings_make_no_complete_profile() -> None:
+    rows = [row("mkdirat")]
+    (one,) = build_profile(rows, baseline=["futex"], oci=[], arch="amd64", incomplete=1).warnings
+    assert one.startswith("NOT A COMPLETE PROFILE: 1 recording may miss calls")
+    both = build_profile(
+        rows, baseline=["futex"], oci=[], arch="amd64", incomplete=7, unrecorded=1
+    ).warnings
+    assert [text.partition(":")[0] for text in both] == [
+        "EVIDENCE INCOMPLETE",
+        "NOT A COMPLETE PROFILE",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arch", "name"), [("amd64", "teleport"), ("arm64", "open"), ("arm64", "arch_prctl")]
 )
@@ -187,8 +262,10 @@ ROWS = st.lists(
         row,
         st.sampled_from(sorted(table.names("amd64"))),
         st.sampled_from(["target", "runtime", "harness", "unknown"]),
-        st.sampled_from(["tests", "seeds", "fuzz", "baseline", "harness"]),
+        st.sampled_from(["tests", "seeds", "fuzz", "baseline", "harness", "campaign"]),
         unstable=st.booleans(),
+        kind=st.sampled_from(["", "unix"]),
+        outcome=st.sampled_from(["ok", "refused", "untold"]),
     )
 )
 

@@ -68,21 +68,21 @@ def only(rows: list[SyscallRow], name: str) -> SyscallRow:
 
 def check_sums(store: Store, target_id: int) -> None:
     """The summed table agrees with what the inputs now kept say, one by one."""
-    counts: Counter[tuple[str, str]] = Counter()
-    inputs: Counter[tuple[str, str]] = Counter()
-    shown: dict[tuple[str, str], set[str]] = {}
+    counts: Counter[tuple[str, ...]] = Counter()
+    inputs: Counter[tuple[str, ...]] = Counter()
+    shown: dict[tuple[str, ...], set[str]] = {}
     for row in store.inputs(target_id):
         for use in store.input_syscalls(row.id):
-            key = (use.name, use.origin.value)
+            key = (use.name, use.kind, use.outcome.value, use.origin.value)
             counts[key] += use.count
             inputs[key] += 1
             shown.setdefault(key, set()).add(row.hash)
-    summed: Counter[tuple[str, str]] = Counter()
-    showing: Counter[tuple[str, str]] = Counter()
+    summed: Counter[tuple[str, ...]] = Counter()
+    showing: Counter[tuple[str, ...]] = Counter()
     for total in store.syscalls(target_id):
         if total.source not in ("seeds", "fuzz"):
             continue
-        key = (total.name, total.origin)
+        key = (total.name, total.kind, total.outcome, total.origin)
         summed[key] += total.count
         showing[key] += total.inputs
         if total.inputs:

@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 
 from gofuzzsec.errors import StoreError
 from gofuzzsec.store import RecordingRow, Store, TargetRow
-from gofuzzsec.syscalls.model import Origin, Recording, SyscallUse
+from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse
+from gofuzzsec.syscalls.table import machine_arch
 from tests.store.making import add_input, add_target, calls, check_sums, corpus_file, only
 
 
@@ -139,6 +140,20 @@ def test_one_recording_may_name_a_call_twice(store: Store, target: TargetRow) ->
     assert [call.count for call in store.syscalls(target.id) if call.source == "tests"] == [1, 5]
 
 
+def test_kinds_and_outcomes_are_apart(store: Store, target: TargetRow) -> None:
+    row = add_input(store, target.id, "a")
+    refused, ok = CallOutcome.REFUSED, CallOutcome.OK
+    uses = (
+        SyscallUse("socket", Origin.TARGET, 2, kind="inet", outcome=refused),
+        SyscallUse("socket", Origin.TARGET, 1, kind="unix", outcome=ok),
+        SyscallUse("socket", Origin.TARGET, 4, kind="unix", outcome=refused, stack=("m.f m.go:3",)),
+    )
+    assert store.add_recording(target.id, row.id, Recording(uses[::-1]), "fuzz") == ["socket"]
+    assert tuple(store.input_syscalls(row.id)) == (uses[0], uses[1], uses[2])
+    found = [(call.kind, call.outcome, call.count) for call in store.syscalls(target.id)]
+    assert found == [("inet", "refused", 2), ("unix", "ok", 1), ("unix", "refused", 4)]
+
+
 def test_all_targets_together(store: Store, target: TargetRow) -> None:
     other = add_target(store, "FuzzB")
     one, two = add_input(store, target.id, "a"), add_input(store, other.id, "b")
@@ -156,10 +171,13 @@ def test_incomplete_recordings_are_told(store: Store, target: TargetRow) -> None
     broken = replace(calls("read"), complete=False, problem="the worker died")
     store.add_recording(target.id, row.id, broken, "fuzz", at=3.0)
     store.add_process_recording(target.id, "tests", calls("read"), at=4.0)
-    assert store.recordings(target.id, incomplete=True) == [
-        RecordingRow("fuzz", row.hash, 3.0, False, "the worker died")
-    ]
-    assert store.recordings(target.id)[1:] == [RecordingRow("tests", "", 4.0, True, "")]
+    arch = machine_arch()
+    (found,) = store.recordings(target.id, incomplete=True)
+    assert found == RecordingRow(
+        found.id, "fuzz", row.hash, 3.0, False, "the worker died", "", arch, None
+    )
+    (found,) = store.recordings(target.id)[1:]
+    assert found == RecordingRow(found.id, "tests", "", 4.0, True, "", "", arch, None)
     assert store.unrecorded(target.id) == []
 
 
@@ -178,7 +196,7 @@ def test_sources_are_checked(store: Store, target: TargetRow) -> None:
     row = add_input(store, target.id, "a")
     with pytest.raises(ValueError, match="'tests', expected one of fuzz, seeds"):
         store.add_recording(target.id, row.id, calls(), "tests")
-    with pytest.raises(ValueError, match="'fuzz', expected one of baseline, harness, tests"):
+    with pytest.raises(ValueError, match="'fuzz', expected one of baseline, campaign, harness"):
         store.add_process_recording(target.id, "fuzz", calls())
 
 
@@ -200,6 +218,8 @@ _USES = st.builds(
     count=st.integers(1, 9),
     stable=st.booleans(),
     stack=st.sampled_from([(), ("m.f",), ("m.g", "m.f")]),
+    kind=st.sampled_from(["", "unix"]),
+    outcome=st.sampled_from(CallOutcome),
 )
 _RECORDINGS = st.builds(Recording, uses=st.lists(_USES, max_size=6).map(tuple))
 
@@ -228,8 +248,8 @@ class Sums(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.store = Store.create(Path(self.folder.name) / "c")
         self.target = add_target(self.store).id
-        self.ever: set[tuple[str, str, str]] = set()
-        self.stable: set[tuple[str, str, str]] = set()
+        self.ever: set[tuple[str, ...]] = set()
+        self.stable: set[tuple[str, ...]] = set()
         self.gone: set[int] = set()
 
     @rule(target=inputs, text=st.text("abc", max_size=3))
@@ -256,7 +276,7 @@ class Sums(RuleBasedStateMachine):
             return
         self.store.add_recording(self.target, number, recording, source)
         for use in recording.uses:
-            key = (use.name, use.origin.value, source)
+            key = (use.name, use.kind, use.outcome.value, use.origin.value, source)
             self.ever.add(key)
             if use.stable:
                 self.stable.add(key)
@@ -265,8 +285,9 @@ class Sums(RuleBasedStateMachine):
     def sums_agree(self) -> None:
         check_sums(self.store, self.target)
         rows = self.store.syscalls(self.target)
-        assert {(row.name, row.origin, row.source) for row in rows} == self.ever
-        steady = {(row.name, row.origin, row.source) for row in rows if not row.unstable}
+        keys = {(r.name, r.kind, r.outcome, r.origin, r.source): r for r in rows}
+        assert keys.keys() == self.ever
+        steady = {key for key, row in keys.items() if not row.unstable}
         assert steady == self.stable
 
     def teardown(self) -> None:

@@ -99,3 +99,19 @@ def test_builds(store: Store) -> None:
     ]
     with pytest.raises(StoreError, match="FOREIGN KEY"):
         store.add_build(99, "k", "go1.27.3", 1)
+
+
+@pytest.mark.parametrize(
+    ("import_path", "package", "module", "expected"),
+    [
+        ("example.org/m", "/src/m", "/src/m", "example.org/m"),
+        ("example.org/m/a/b", "/src/m/a/b", "/src/m", "example.org/m"),
+        ("encoding/json", "/go/src/encoding/json", "/go/src", "encoding/json"),
+        ("example.org/m/a", "", "", "example.org/m/a"),
+    ],
+)
+def test_the_path_of_its_module(
+    store: Store, import_path: str, package: str, module: str, expected: str
+) -> None:
+    row = store.add_target(import_path, "FuzzA", package, module, "", False)
+    assert row.module_path == expected

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gofuzzsec.syscalls.attribution import StackFrame, attribute, is_runtime, package_of
+from gofuzzsec.syscalls.attribution import (
+    StackFrame,
+    attribute,
+    is_of_module,
+    is_runtime,
+    package_of,
+    without_harness,
+)
 from gofuzzsec.syscalls.model import Origin
 
 STUB = "internal/runtime/syscall/linux.Syscall6"
@@ -209,3 +216,29 @@ def test_nothing_is_the_targets_without_a_frame_for_it(frames: list[StackFrame])
     """Only runtime and harness frames never make a target's call."""
     kept = [f for f in frames if f.function.startswith(("runtime.", "testing.", "internal/fuzz"))]
     assert attribute(kept) is not Origin.TARGET
+
+
+def test_the_outermost_frames_of_the_harness_are_left_out() -> None:
+    own = ("os.Open f.go:1", "example.org/m.F m.go:2", "main.main /m/main.go:3")
+    start = ("runtime.main proc.go:4", "runtime.goexit.abi0 asm.s:5")
+    assert without_harness((*own, *start)) == own
+    generated = ("testing.(*M).Run t.go:1", "main.main _testmain.go:49", *start)
+    assert without_harness((*own[:2], *generated)) == own[:2]
+    assert without_harness(generated) == generated
+    assert without_harness(()) == ()
+
+
+@pytest.mark.parametrize(
+    ("frame", "own"),
+    [
+        ("example.org/m.F m.go:1", True),
+        ("example.org/m/sub.(*T).F.func1 m.go:1", True),
+        ("example.org/m_test.F m_test.go:1", True),
+        ("example.org/many.F m.go:1", False),
+        ("os.Open f.go:1", False),
+        ("main.run /m/main.go:1", True),
+        ("main.main _testmain.go:49", False),
+    ],
+)
+def test_frames_of_the_users_module(frame: str, own: bool) -> None:
+    assert is_of_module(frame, ["example.org/m"]) is own

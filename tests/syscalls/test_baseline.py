@@ -57,12 +57,15 @@ def test_is_observed_once(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     assert runtime_baseline(go) == first
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"{}", b'{"read": "many"}'])
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"{", b"[]", b"{}", b'[["read", "", "ok", "many"]]', b'[["read", "", "lost", 1]]'],
+)
 def test_a_damaged_cache_is_observed_anew(
     go: Go, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: bytes
 ) -> None:
     require_strace()
-    monkeypatch.setattr(baseline, "_observe", lambda programs: {"futex": 2})
+    monkeypatch.setattr(baseline, "_observe", lambda programs: {("futex", "", "ok"): 2})
     monkeypatch.setattr(baseline, "cache_dir", lambda: tmp_path)
     (use,) = runtime_baseline(go).uses
     (cached,) = (tmp_path / "baselines").iterdir()

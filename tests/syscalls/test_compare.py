@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -158,3 +160,45 @@ def test_what_was_recorded_once_for_two_targets_counts_once() -> None:
 def test_a_summary_is_unstable_when_every_row_is() -> None:
     (call,) = by_call([row("bind", "fuzz", unstable=True), row("bind", "seeds", unstable=True)])
     assert call.unstable
+
+
+def test_forms_are_the_rows_by_kind_and_outcome() -> None:
+    rows = [
+        replace(row("socket", "fuzz", count=2, first_at=3.0), kind="unix", outcome="ok"),
+        replace(row("socket", "tests", count=1), kind="unix", outcome="ok"),
+        replace(row("socket", "fuzz", count=4), kind="inet", outcome="refused"),
+    ]
+    (found,) = by_call(rows)
+    assert found.count == 7
+    inet, unix = found.forms
+    assert (inet.kind, inet.outcome, inet.count, inet.needed_by) == (
+        "inet",
+        "refused",
+        4,
+        ("fuzz",),
+    )
+    assert (unix.kind, unix.outcome, unix.count) == ("unix", "ok", 3)
+    assert unix.needed_by == ("tests", "fuzz")
+
+
+def test_what_passed_by_is_what_nothing_kept_shows() -> None:
+    rows = [
+        row("bind", "campaign"),
+        row("chdir", "campaign", "unknown"),
+        row("futex", "campaign", "runtime"),
+        row("read", "campaign"),
+        row("read", "fuzz", unstable=True),
+        row("openat", "campaign"),
+        row("openat", "tests"),
+        row("mmap", "campaign"),
+        row("mmap", "baseline", "runtime"),
+    ]
+    assert compare(rows).passing == ("bind", "chdir")
+    assert compare(rows).added == ()
+
+
+def test_what_several_targets_share_is_counted_once_and_campaigns_are_not_shared() -> None:
+    shared = [row("read", "tests", count=3), row("read", "tests", count=3)]
+    own = [row("read", "campaign", count=5), row("read", "campaign", count=5)]
+    (found,) = by_call(shared + own)
+    assert found.count == 13

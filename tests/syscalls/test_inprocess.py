@@ -21,12 +21,13 @@ from gofuzzsec.syscalls.inprocess import (
     Feature,
     TracedCall,
     feature,
+    frames,
     functions,
     read_tables,
     recording_of,
     recording_of_trace,
 )
-from gofuzzsec.syscalls.model import Origin, Recording
+from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording
 from gofuzzsec.syscalls.table import machine_arch, number
 from gofuzzsec.toolchain.find import go_env
 from gofuzzsec.toolchain.model import Go
@@ -69,7 +70,12 @@ def test_stacks_say_who_was_first_and_no_more() -> None:
     }
     assert recording.complete
     assert recording.behaviour() == {"openat", "mkdirat", "read"}
-    assert recording.uses[1].stack == ("syscall.Syscall", "os.Open", "example.org/m.F")
+    assert [(use.kind, use.outcome) for use in recording.uses] == [
+        ("", CallOutcome.OK),
+        ("read", CallOutcome.OK),
+        ("", CallOutcome.OK),
+    ]
+    assert recording.uses[1].stack == TARGET
 
 
 def test_a_trace_says_who_made_every_call() -> None:
@@ -77,11 +83,12 @@ def test_a_trace_says_who_made_every_call() -> None:
     calls = [TracedCall(mkdir, 2, HARNESS), TracedCall(mkdir, 3, TARGET)]
     calls += [TracedCall(opened, 1, TARGET), TracedCall(opened + 1, 4, TARGET)]
     recording = recording_of_trace(calls, [mkdir, opened, index("exit_group", "", 0)], ARCH)
-    assert [(use.name, use.origin, use.count) for use in recording.uses] == [
-        ("exit_group", Origin.UNKNOWN, 1),
-        ("mkdirat", Origin.HARNESS, 2),
-        ("mkdirat", Origin.TARGET, 3),
-        ("openat", Origin.TARGET, 5),
+    assert [(use.name, use.outcome.value, use.origin, use.count) for use in recording.uses] == [
+        ("exit_group", "begun", Origin.UNKNOWN, 1),
+        ("mkdirat", "ok", Origin.HARNESS, 2),
+        ("mkdirat", "ok", Origin.TARGET, 3),
+        ("openat", "failed", Origin.TARGET, 4),
+        ("openat", "ok", Origin.TARGET, 1),
     ]
     assert recording.complete
     cut = recording_of_trace(calls, [], ARCH, all_traced=False)
@@ -109,8 +116,10 @@ def test_threads_and_failed_starts_hide_nothing() -> None:
 
 
 def test_hostile_stacks_are_cut() -> None:
-    assert functions(["", " x", "f" * 5000 + " a:1"]) == ("f" * 1000,)
-    assert len(functions(["f a:1"] * 5000)) == 200
+    assert frames(["", " x", "f" * 5000 + " a:1", "g"]) == ("f" * 1000 + " a:1", "g")
+    assert frames(["f " + "a" * 5000]) == ("f " + "a" * 1000,)
+    assert len(frames(["f a:1"] * 5000)) == 200
+    assert functions(["m.F /a b/m.go:1", "m.G"]) == ("m.F", "m.G")
 
 
 @given(st.binary(max_size=8192), st.binary(max_size=8192))
@@ -203,8 +212,10 @@ def test_outcomes_and_stacks(run: Run) -> None:
     assert "main.openInlined < main.scenarioOpen <" in seen.stack("openat (read): errno")
     assert seen.stack("openat (read): ok").startswith("syscall.RawSyscall6 < syscall.Syscall6 <")
     assert not any("ofuzzsec" in name for s in seen.marks.values() for name in functions(s))
-    (use,) = (use for use in seen.recording().uses if use.name == "openat")
-    assert use.origin in {Origin.TARGET, Origin.UNKNOWN}
+    uses = [use for use in seen.recording().uses if use.name == "openat"]
+    assert [(u.kind, u.outcome.value) for u in uses] == [("read", "failed"), ("read", "ok")]
+    assert all(use.origin in {Origin.TARGET, Origin.UNKNOWN} for use in uses)
+    assert all("/main.go:" in use.stack[-3] for use in uses), uses
 
 
 def test_calls_around_raw_syscall6(run: Run) -> None:

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gofuzzsec.syscalls.sightings import Bracket, Observer, Place, Places, Sighting
+from gofuzzsec.syscalls.brackets import Bracket
+from gofuzzsec.syscalls.places import Place, Places, Sighting
+from gofuzzsec.syscalls.sightings import Observer
 from gofuzzsec.syscalls.symbols import Segment, Symbols
 from gofuzzsec.syscalls.trace import parse_line
 
@@ -185,7 +187,7 @@ def test_threads_started_through_the_c_library_are_the_runtimes() -> None:
     observer = observe(
         REQUEST,
         line(C, "rt_sigprocmask(0, 0) = 0"),
-        line(C, "clone3({flags=CLONE_VM|CLONE_THREAD}, 88) = 6"),
+        line(C, "clone3({flags=0x10100}, 88) = 6"),
         line(C, "rseq(0, 0x20) = 0", tid=6),
         line(RUNTIME, "sigaltstack(0, 0) = 0", tid=6),
         REPLY,
@@ -241,8 +243,9 @@ def test_problems_are_bounded() -> None:
 def test_stacks_belong_to_the_call_that_ended() -> None:
     observer = observe(
         REQUEST,
+        line(RUNTIME, "clone(0x50f00, 0) = 0x6"),
         line(STUB, "openat(0, 0 <unfinished ...>"),
-        line(RUNTIME, "futex(0) = 0", tid=1),
+        line(RUNTIME, "futex(0) = 0", tid=6),
         " > /tmp/m.test(runtime.futex.abi0+0x10) [0x10]",
         line(STUB, "<... openat resumed>) = 0x8"),
         " > /tmp/m.test() [0x1010]",  # no symbol: by offset
@@ -255,7 +258,7 @@ def test_stacks_belong_to_the_call_that_ended() -> None:
     stacks = observer.take().stacks
     assert list(stacks) == [Sighting("openat", Place.GO)]
     by_key = stacks[Sighting("openat", Place.GO)]
-    assert {key: count for key, (count, _) in by_key.items()} == {
+    assert {key: sum(count for count, _ in shown.values()) for key, shown in by_key.items()} == {
         "internal/runtime/syscall.Syscall6>os.Open>start": 1,
         "os.Open": 1,
     }
@@ -287,6 +290,86 @@ def test_position_independent_binaries_wait_for_their_base() -> None:
     assert places.of(None) is Place.UNTOLD
 
 
+def details(bracket: Bracket) -> dict[str, int]:
+    """Calls with kind and outcome."""
+    return {
+        f"{sighting.name} {kind or '-'} {outcome.value}": count
+        for sighting, found in bracket.calls.items()
+        for (kind, outcome), count in found.items()
+    }
+
+
+def test_kinds_and_outcomes() -> None:
+    observer = observe(
+        REQUEST,
+        line(STUB, "openat(0xffffff9c, 0xc0, 0x80000, 0) = 0x8"),
+        line(STUB, "openat(0xffffff9c, 0xc0, 0x80000, 0) = -1 ENOENT (No such file)"),
+        line(STUB, "openat(0xffffff9c, 0xc0, 0x80041, 0) = -1 EACCES (Permission denied)"),
+        line(STUB, "socket(0x1, 0x80801, 0) = -1 EPERM (Operation not permitted)"),
+        line(STUB, "syscall_0x1c3(0, 0) = -1 ENOSYS (Function not implemented)"),
+        line(STUB, "fcntl(0x1, 0x3, 0xc0) = 0x8002"),
+        line(RUNTIME, "clone3({flags=0x3d0f00, exit_signal=0}, 88) = 0x7"),
+        line(SYSCALL, "clone(0x4111, 0) = 0x5"),
+        line(C, "execve(0, 0, 0) = 0", tid=5),
+        line(C, "exit_group(0x1) = ?", tid=5),
+        REPLY,
+    )
+    assert details(observer.take()) == {
+        "openat read ok": 1,
+        "openat read failed": 1,
+        "openat create refused": 1,
+        "socket unix refused": 1,
+        "cachestat - refused": 1,
+        "fcntl get flags ok": 1,
+        "clone3 thread ok": 1,
+        "clone vfork ok": 1,
+        "execve - begun": 1,
+        "exit_group - begun": 1,
+    }
+
+
+def test_a_call_ends_in_the_bracket_it_began_in_or_has_only_begun() -> None:
+    observer = observe(
+        REQUEST,
+        line(STUB, "getuid( <unfinished ...>", tid=1),
+        line(STUB, "<... getuid resumed>) = 0", tid=1),
+        line(RUNTIME, "clone(0x50f00, 0) = 0x6"),
+        line(STUB, "nanosleep(0, 0 <unfinished ...>", tid=6),
+        REPLY,
+    )
+    first = observer.take()
+    assert details(first) == {
+        "getuid - ok": 1,
+        "clone thread ok": 1,
+        "nanosleep - begun": 1,
+    }
+    for text in (REQUEST, line(STUB, "<... nanosleep resumed>) = 0", tid=6), REPLY):
+        observer.observe(parse_line(text, BINARY))
+    assert details(observer.take()) == {}
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["-1 ERESTARTSYS (Unknown error 512)", "? ERESTARTNOINTR (To be restarted)", "-1 EINTR (x)"],
+)
+def test_interrupted_calls_count_only_where_nothing_else_shows_them(error: str) -> None:
+    cut = line(STUB, f"connect(0x9, 0, 0x10) = {error}")
+    assert details(observe(REQUEST, cut, cut, REPLY).take()) == {"connect - begun": 1}
+    again = line(STUB, "connect(0x9, 0, 0x10) = 0")
+    assert details(observe(REQUEST, cut, again, REPLY).take()) == {"connect - ok": 1}
+
+
+def test_a_thread_that_dies_in_a_call_had_begun_it() -> None:
+    observer = observe(
+        REQUEST,
+        line(RUNTIME, "clone(0x50f00, 0) = 0x6"),
+        line(STUB, "pause( <unfinished ...>", tid=6),
+        "6 +++ killed by SIGKILL +++",
+        REPLY,
+    )
+    assert details(observer.take()) == {"clone thread ok": 1, "pause - begun": 1}
+
+
 PIECES = [
     REQUEST,
     REPLY,
@@ -295,7 +378,7 @@ PIECES = [
     line(STUB, "<... openat resumed>) = 0x8"),
     line(STUB, "clone(0x4111, 0 <unfinished ...>"),
     line(STUB, "<... clone resumed>) = 0x5"),
-    line(C, "clone3({flags=CLONE_THREAD}, 88) = 6"),
+    line(C, "clone3({flags=0x10000}, 88) = 6"),
     line(C, "rseq(0) = 0", tid=6),
     line(RUNTIME, "futex(0) = 0", tid=6),
     line(C, "getuid() = 0", tid=5),

@@ -13,7 +13,7 @@ import pytest
 
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.syscalls import strace, tracer
-from gofuzzsec.syscalls.model import Origin, Recording
+from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording
 from gofuzzsec.syscalls.strace import StraceRecorder
 from gofuzzsec.worker import WorkerSpec
 from tests.requirements import require_cgo, require_strace
@@ -36,8 +36,11 @@ def test_a_call_comes_with_the_stack_that_made_it(record: Record) -> None:
     recording = record("mkdir")
     (use,) = (use for use in recording.uses if use.origin is not RUNTIME)
     assert (use.name, use.origin, use.count, use.stable) == ("mkdirat", TARGET, 1, True)
-    assert "example.org/callers.Mkdir" in use.stack
-    assert "syscall.Mkdirat" in use.stack[: use.stack.index("example.org/callers.Mkdir")]
+    assert use.outcome is CallOutcome.FAILED
+    places = dict(frame.split(" ", 1) for frame in use.stack)
+    assert places["example.org/callers.Mkdir"].endswith("/callers/callers.go:52")
+    functions = list(places)
+    assert "syscall.Mkdirat" in functions[: functions.index("example.org/callers.Mkdir")]
 
 
 @pytest.mark.parametrize(

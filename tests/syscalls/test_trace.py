@@ -33,7 +33,7 @@ IP = 0x40B62E
         ),
         (
             "12 [000000000040b62e] rmdir(0xc0) = -1 ENOENT (No such file or directory)",
-            Call(12, "rmdir", "0xc0", IP, True, -1, True),
+            Call(12, "rmdir", "0xc0", IP, True, -1, True, "ENOENT"),
         ),
         (
             "7 [000000000040b62e] read(0x3, 0xc0, 0x5ff <unfinished ...>",
@@ -48,7 +48,11 @@ IP = 0x40B62E
         ("7 [561b7f4e] getpid() = 0x6fee", Call(7, "getpid", "", 0x561B7F4E, True, 0x6FEE, False)),
         (
             "7 [00000000004933a3] <... futex resumed>) = ? ERESTARTSYS (To be restarted)",
-            Resumed(7, "futex", None),
+            Resumed(7, "futex", None, "ERESTARTSYS"),
+        ),
+        (
+            "7 [00000000004933a3] <... futex resumed>) = -1 ERESTARTSYS (Unknown error 512)",
+            Resumed(7, "futex", -1, "ERESTARTSYS"),
         ),
         ("7 [00000000004933a3] <... read resumed>) = 0x43", Resumed(7, "read", 0x43)),
         (
@@ -106,8 +110,10 @@ def test_frames_keep_brackets_of_symbols_and_of_the_binarys_path() -> None:
     [
         ("7 clone(0x50f00, 0xc0, 0, 0, 0) = 0x9", True),
         ("7 clone(0x4111, 0, 0xc0, 0, 0 <unfinished ...>", False),
-        ("7 clone3({flags=CLONE_VM|CLONE_THREAD|CLONE_SETTLS, exit_signal=0}, 88) = 9", True),
-        ("7 clone3({flags=CLONE_VM|CLONE_VFORK, exit_signal=SIGCHLD}, 88 <unfinished ...>", False),
+        ("7 clone3({flags=0x3d0f00, exit_signal=0, stack=0x7f}, 88) = 9", True),
+        ("7 clone3({flags=0x4100, exit_signal=17}, 88 <unfinished ...>", False),
+        ("7 clone3({flags=0}, 88) = 9", False),
+        ("7 clone3(0x1, 88) = -1 EFAULT (Bad address)", False),
         ("7 vfork() = 0x9", False),
     ],
 )
@@ -121,6 +127,17 @@ def test_arguments() -> None:
     call = parse_line("7 write(0x4, 0xc000, 0x36c0) = 0x36c0")
     assert isinstance(call, Call)
     assert [call.argument(index) for index in range(4)] == [4, 0xC000, 0x36C0, None]
+
+
+def test_the_arguments_that_say_what_a_call_is() -> None:
+    call = parse_line("7 fcntl(0x4, 0x3, 0x36c0) = 0x36c0")
+    assert isinstance(call, Call)
+    assert call.numbers((1,)) == (0, 3)
+    assert call.numbers((0, 2)) == (4, 0, 0x36C0)
+    assert call.numbers((3,)) is None
+    clone = parse_line("7 clone3({flags=0x10000, exit_signal=0}, 88) = 9")
+    assert isinstance(clone, Call)
+    assert clone.numbers((0,)) == (0x10000,)
 
 
 def test_numbers_of_unknown_calls() -> None:
@@ -149,7 +166,8 @@ def test_what_strace_writes_is_read_back(
     listed = ", ".join(f"{value:#x}" for value in arguments)
     shown = f"{result:#x}" if result >= 0 else "-1 EPERM (Operation not permitted)"
     call = parse_line(f"{tid} [{ip:016x}] {name}({listed}) = {shown}")
-    assert call == Call(tid, name, listed, ip, True, result, True)
+    error = "" if result >= 0 else "EPERM"
+    assert call == Call(tid, name, listed, ip, True, result, True, error)
     begun = parse_line(f"{tid} [{ip:016x}] {name}({listed} <unfinished ...>")
     assert begun == Call(tid, name, listed, ip, False, None, True)
     assert isinstance(call, Call)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from gofuzzsec.errors import OverlayError
 from gofuzzsec.toolchain import doctor, find
 from gofuzzsec.toolchain.doctor import Check, checks
 from gofuzzsec.toolchain.model import Go
@@ -59,6 +61,21 @@ def test_go_without_sources(monkeypatch: pytest.MonkeyPatch, go: Go, tmp_path: P
     check = by_name(checks())["fuzz instrumentation"]
     assert not check.ok
     assert str(tmp_path) in check.found
+
+
+def test_the_boosted_engine(monkeypatch: pytest.MonkeyPatch, go: Go) -> None:
+    assert go.text in by_name(checks())["boosted engine"].found
+
+    def refuse(go: Go) -> None:
+        raise OverlayError("expected func run in worker.go, found none")
+
+    monkeypatch.setattr(doctor, "prepare_overlay", refuse)
+    check = by_name(checks())["boosted engine"]
+    assert (check.ok, check.required) == (False, False)
+    assert "worker.go" in check.found
+    monkeypatch.setattr(doctor, "find_go", lambda path: dataclasses.replace(go, goarch="riscv64"))
+    check = by_name(checks())["boosted engine"]
+    assert "linux/riscv64" in check.found
 
 
 def test_no_strace(tools: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import select
 import shutil
@@ -21,132 +19,17 @@ from gofuzzsec import toolchain
 from gofuzzsec.errors import UsageError, WorkerStartError
 from gofuzzsec.toolchain.model import FuzzBinary, Go
 from gofuzzsec.worker import harvest as harvest_module
-from gofuzzsec.worker import seed_catcher
 from gofuzzsec.worker.harvest import Harvest, harvest_seeds
 
 HEAD = b"go test fuzz v1\n"
 
-TARGETS = r"""package seeds
-
-import (
-	"fmt"
-	"math"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
-	"syscall"
-	"testing"
-	"time"
-)
-
-func TestMain(m *testing.M) {
-	fmt.Println("set up")
-	if os.Getenv("REPLACE") != "" {
-		os.Unsetenv("REPLACE")
-		path, _ := os.Executable()
-		syscall.Exec(path, append([]string{path}, os.Args[1:]...), os.Environ())
-	}
-	os.Exit(m.Run())
-}
-
-func FuzzTypes(f *testing.F) {
-	f.Add([]byte("b\x00"), "s\xff", true, byte(1), rune(-1), float32(1.5), math.Inf(-1), 2,
-		int8(-3), int16(4), int32(5), int64(6), uint(7), uint8(8), uint16(9), uint32(10),
-		uint64(11))
-	f.Fuzz(func(t *testing.T, a []byte, b string, c bool, d byte, e rune, g float32, h float64,
-		i int, j int8, k int16, l int32, m int64, n uint, o uint8, p uint16, q uint32, r uint64) {
-	})
-}
-
-func FuzzUnseeded(f *testing.F) {
-	f.Fuzz(func(t *testing.T, a []byte, b string, c bool, d rune, e float64, g uint16) {})
-}
-
-func FuzzMany(f *testing.F) {
-	for i := 0; i < 1000; i++ {
-		f.Add(i)
-	}
-	f.Add(7) // again
-	f.Fuzz(func(t *testing.T, n int) {})
-}
-
-func FuzzText(f *testing.F) { f.Fuzz(func(t *testing.T, s string) {}) }
-
-func FuzzOnDisk(f *testing.F) {
-	text, err := os.ReadFile("testdata/words.txt")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(string(text))
-	f.Fuzz(func(t *testing.T, s string) { t.Fatal("always fails") })
-}
-
-func FuzzWrongFile(f *testing.F) { f.Fuzz(func(t *testing.T, n int) {}) }
-
-func FuzzWrongAdd(f *testing.F) {
-	f.Add("text")
-	f.Fuzz(func(t *testing.T, n int) {})
-}
-
-func FuzzSkips(f *testing.F)     { f.Skip("no database") }
-func FuzzFails(f *testing.F)     { f.Fatal("no fixture") }
-func FuzzPanics(f *testing.F)    { panic("broken set-up") }
-func FuzzExits(f *testing.F)     { os.Exit(0) }
-func FuzzForgetful(f *testing.F) { f.Add(1) }
-
-func FuzzNoisy(f *testing.F) {
-	for i := 0; i < 100; i++ {
-		fmt.Println(strings.Repeat("noise ", 20000))
-	}
-	f.Fatal("the end")
-}
-
-func FuzzHangs(f *testing.F) {
-	if report := os.Getenv("REPORT"); report != "" {
-		os.WriteFile(report, []byte(fmt.Sprintln(os.Getpid())), 0)
-	}
-	time.Sleep(time.Hour)
-}
-
-func FuzzUntidy(f *testing.F) {
-	child := exec.Command("sleep", "1000")
-	if err := child.Start(); err != nil {
-		f.Fatal(err)
-	}
-	os.WriteFile(os.Getenv("REPORT"), []byte(fmt.Sprintln(child.Process.Pid, os.TempDir())), 0)
-	locked := filepath.Join(f.TempDir(), "locked")
-	os.MkdirAll(filepath.Join(locked, "inner"), 0o700)
-	os.Chmod(locked, 0)
-	f.Add(1)
-	f.Fuzz(func(t *testing.T, n int) {})
-}
-
-// FuzzItself runs os.Args[0], as tests do that need a helper process.
-func FuzzItself(f *testing.F) {
-	out, err := exec.Command(os.Args[0], "-test.list=^FuzzItself$").CombinedOutput()
-	if err != nil {
-		f.Fatal(err, string(out))
-	}
-	f.Add(strings.Contains(string(out), "FuzzItself"))
-	f.Fuzz(func(t *testing.T, ok bool) {})
-}
-"""
+MODULE = Path(__file__).parents[1] / "seedsmodule"
+FILES = sum(path.is_file() for path in MODULE.rglob("*"))
 
 
-def make_module(root: Path) -> Path:
-    files = {
-        "go.mod": "module example.org/seeds\n\ngo 1.21\n",
-        "seeds_test.go": TARGETS,
-        "testdata/words.txt": "words",
-        "testdata/fuzz/FuzzOnDisk/b": 'go test fuzz v1\nstring("second")\n',
-        "testdata/fuzz/FuzzOnDisk/a": "go test fuzz v1\nstring(`first`)\n",
-        "testdata/fuzz/FuzzWrongFile/x": 'go test fuzz v1\nstring("no int")\n',
-    }
-    for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    return root
+def copied(root: Path) -> Path:
+    """The module: crashes would be written beside its code, never into the clone."""
+    return shutil.copytree(MODULE, root)
 
 
 def built(go: Go, root: Path) -> FuzzBinary:
@@ -156,7 +39,7 @@ def built(go: Go, root: Path) -> FuzzBinary:
 
 @pytest.fixture(scope="module")
 def seeds(go: Go, tmp_path_factory: pytest.TempPathFactory) -> FuzzBinary:
-    return built(go, make_module(tmp_path_factory.mktemp("seeds") / "it's a module"))
+    return built(go, copied(tmp_path_factory.mktemp("seeds") / "it's a module"))
 
 
 @pytest.fixture(autouse=True)
@@ -172,7 +55,7 @@ def nothing_left(
     if "seeds" in request.fixturenames:
         module: Path = request.getfixturevalue("seeds").cwd
         files = [path for path in module.rglob("*") if path.is_file()]
-        assert len(files) == 6, files
+        assert len(files) == FILES, files
 
 
 @pytest.fixture
@@ -206,7 +89,7 @@ def ended(pid: int) -> bool:
 
 def test_every_go(any_go: Go, tmp_path: Path) -> None:
     """The order and kind of requests of each Go, with coverage counters and without."""
-    binary = built(any_go, make_module(tmp_path / "module"))
+    binary = built(any_go, copied(tmp_path / "module"))
     assert binary.package is not None
     plain = toolchain.build_test_binary(any_go, binary.package)
     for path in (binary.path, plain):
@@ -404,48 +287,3 @@ def test_what_cannot_be_run(seeds: FuzzBinary, tmp_path: Path) -> None:
         harvest_seeds(seeds.path, "FuzzTypes", tmp_path / "missing")
     with pytest.raises(WorkerStartError, match="No such file or directory"):
         harvest_seeds(tmp_path / "missing.test", "FuzzTypes", seeds.cwd)
-
-
-# The catcher's own parts, without a coordinator
-
-
-def test_catcher_keeps_warm_ups_and_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "seeds").mkdir()
-    memory = os.memfd_create("memory")
-    os.write(memory, bytes(8) + (5).to_bytes(8, "little") + bytes(24) + b"value beyond")
-    replies, events = os.pipe(), os.pipe()
-    monkeypatch.setattr(seed_catcher, "MEMORY", memory)
-    monkeypatch.setattr(seed_catcher, "REPLIES", replies[1])
-    calls = [
-        {"Ping": {}, "Fuzz": None},
-        {"Fuzz": {"Warmup": True, "CoverageData": "AA=="}},
-        {"Fuzz": {"Warmup": False}},
-        {"Ping": {}},
-    ]
-    lines = b"".join(json.dumps(call).encode() + b"\n" for call in calls)
-    seed_catcher.serve(io.BytesIO(lines), events[1], tmp_path)
-    os.close(replies[1])
-    answers = os.fdopen(replies[0], "rb").read().splitlines()
-    assert [json.loads(answer).get("Count") for answer in answers] == [None, 1]
-    assert os.read(events[0], 100) == b"seed\ndone\n"
-    assert (tmp_path / "seeds" / "00000001").read_bytes() == b"value"
-    assert not (tmp_path / "zero").exists()
-    seed_catcher.serve(io.BytesIO(b'{"Fuzz": {"Warmup": false}}\n'), events[1], tmp_path)
-    assert os.read(events[0], 100) == b"zero\n"
-    assert (tmp_path / "zero").read_bytes() == b"value"
-    for fd in (memory, *events):
-        os.close(fd)
-
-
-@pytest.mark.parametrize("length", [-1, 13, 1 << 40])
-def test_catcher_distrusts_the_length(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
-) -> None:
-    memory = os.memfd_create("memory")
-    os.write(
-        memory, bytes(8) + length.to_bytes(8, "little", signed=True) + bytes(24) + b"12 bytes...."
-    )
-    monkeypatch.setattr(seed_catcher, "MEMORY", memory)
-    with pytest.raises(ValueError, match=f"a value of {length} bytes"):
-        seed_catcher.save(tmp_path / "value")
-    os.close(memory)

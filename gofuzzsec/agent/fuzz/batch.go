@@ -4,7 +4,9 @@ import "time"
 
 // Flags of a batch.
 const (
-	agBatchTwice = 1 // run each input twice; report what code both runs cover, and all their calls
+	// Run each input twice; report what code both runs cover, all calls that the process saw, and of
+	// those that only the kernel saw the ones in both.
+	agBatchTwice = 1
 )
 
 // agBatchTime is how long a batch may go on beginning inputs, and agBatchSlow what an input may take
@@ -46,18 +48,20 @@ func (c *agCore) runBatch() bool {
 func (c *agCore) batchOne(in *agInput, flags uint64) bool {
 	c.timed = true
 	c.exec(in)
+	outside := c.outside()
 	if flags&agBatchTwice != 0 && !c.failed && c.took < agBatchSlow {
 		first := c.cov.features(nil)
 		c.exec(in)
-		calls := c.cov.absentCalls(first) // evidence must not be lost
+		second := append(outside[:len(outside):len(outside)], c.outside()...)
+		calls := agWithout(c.cov.absentCalls(first), second) // evidence must not be lost
 		c.found = append(c.cov.common(first), calls...)
 		for _, f := range c.cov.calls {
-			if f += uint32(c.cov.padded) * 8; !agContains(c.found, f) {
+			if f += uint32(c.cov.padded) * 8; !agContains(c.found, f) && !agContains(second, f) {
 				c.found = append(c.found, f)
 			}
 		}
 	} else {
-		c.found = c.cov.features(c.found[:0])
+		c.found = agWithout(c.cov.features(c.found[:0]), outside)
 	}
 	c.timed = false
 	c.out.begin(agRecordResult)

@@ -23,6 +23,9 @@ type agHost struct {
 	calls      func(to []uint32) []uint32
 	traceCalls func(on bool)
 	callers    func() string
+	// outside appends those of made, which calls gave, that this process did not see itself, only the
+	// kernel; nil when nobody is told what the kernel sees.
+	outside func(to, made []uint32) []uint32
 }
 
 // agCore executes inputs and keeps what is new. It belongs to the goroutine that serves requests,
@@ -55,9 +58,11 @@ type agCore struct {
 
 	fails      agFails
 	tokens     agTold
+	doubts     agDoubts
 	found      []uint32      // scratch of keep
 	queue      []*agFind     // finds of this plan that still want their turn
 	parent     uint64        // entry that the running executions descend from
+	control    *agInput      // an input of the plan that the finds are no part of; nil outside of one
 	finds      uint32        // of this plan
 	solving    time.Duration // spent on comparisons by this plan
 	solveUntil time.Time     // when the comparison stage under way has to end; zero outside of one or without a clock
@@ -108,6 +113,7 @@ func (c *agCore) hello() {
 	*c.mem.word(agWordCounters) = uint64(len(c.cov.counters))
 	*c.mem.word(agWordCalls) = uint64((len(c.cov.known) - c.cov.padded) * 8)
 	*c.mem.word(agWordArgs) = uint64(len(c.kinds))
+	*c.mem.word(agWordWatched) = uint64(agBit(c.host.outside != nil))
 	for i, k := range c.kinds {
 		if i < agMaxArgs {
 			c.mem.region[agKindsAt+2*i] = k.class
@@ -276,74 +282,6 @@ func (c *agCore) over() bool {
 	}
 	c.budget.check()
 	return c.budget.ended
-}
-
-// -- keeping ------------------------------------------------------------------------------------
-
-// keep looks into an execution that brought something new: does it come again, how small can the
-// input be. It reports what stands the test, and tells whether it did.
-func (c *agCore) keep(in *agInput) bool {
-	stable := c.cov.freshFeatures(c.found[:0])
-	find := &agFind{number: c.finds, parent: c.parent}
-	find.input.copyFrom(in)
-	all := append([]uint32(nil), stable...)
-	c.exec(&find.input)
-	*c.mem.word(agWordConfirmRuns)++
-	all = c.cov.freshFeatures(all)
-	if c.failed {
-		return false
-	}
-	lone := c.cov.absentCalls(stable)
-	stable = c.cov.common(stable)
-	// What shows only now and then is never asked for again, or it would be found without end.
-	c.cov.learn(all)
-	c.found = stable
-	if len(stable)+len(lone) == 0 {
-		return false
-	}
-	wanted := append([]uint32(nil), stable...)
-	if len(lone) == 0 {
-		c.trim(&find.input, wanted)
-	}
-	c.timed = true
-	c.exec(&find.input)
-	c.timed = false
-	*c.mem.word(agWordConfirmRuns)++
-	if c.failed || !c.cov.has(wanted) {
-		// It held in every run before: it depends on what ran in between, so take it as it came.
-		find.input.copyFrom(in)
-		c.exec(&find.input)
-		if c.failed {
-			return false
-		}
-	}
-	if !c.report(find, wanted, lone) {
-		c.cov.forget(all) // nobody was told, so it has to be found again
-		return false
-	}
-	c.finds++
-	c.queue = append(c.queue, find)
-	return true
-}
-
-// report writes the record of a find whose execution was the last one. System calls that it made
-// only once, the lone ones, are told all the same: evidence must not be lost; false when it does not fit.
-func (c *agCore) report(find *agFind, wanted, lone []uint32) bool {
-	features := append(c.cov.features(nil), lone...)
-	wanted = append(wanted, lone...)
-	c.out.begin(agRecordFind)
-	c.out.u32(find.number)
-	c.out.u64(find.parent)
-	c.out.u64(uint64(c.took))
-	c.out.list(features)
-	c.out.list(wanted)
-	c.out.input(&find.input)
-	c.out.text(c.callers)
-	if !c.finish() {
-		return false
-	}
-	c.cov.learn(features)
-	return true
 }
 
 // reportFail writes the record of a failed execution.

@@ -13,6 +13,7 @@ type coreSim struct {
 	counters []byte
 	target   func(s *coreSim, values []any) (failed bool, text string)
 	made     []uint32 // system call features of the execution
+	unseen   []uint32 // those of made that only the kernel saw
 	watched  bool     // callers of system calls are recorded
 	keepLogs bool     // as the agent asked; a target that drops its log sets lost
 	lost     bool
@@ -54,7 +55,7 @@ func newCoreSim(t *testing.T, results int, types []reflect.Kind, target func(s *
 			lost, s.lost, s.keepLogs = s.lost, false, keep
 			return lost
 		},
-		resetCalls: func() { s.made = s.made[:0] },
+		resetCalls: func() { s.made, s.unseen = s.made[:0], s.unseen[:0] },
 		calls:      func(to []uint32) []uint32 { return append(to, s.made...) },
 		traceCalls: func(on bool) { s.watched = on },
 		callers: func() string {

@@ -120,12 +120,13 @@ func (c *agCore) runPlan(plan agPlan) {
 		}
 		c.runItem(plan, item)
 	}
+	c.control = nil
 	c.tellFails()
 	*c.mem.word(agWordEnd) = c.budget.reason
 }
 
 func (c *agCore) runItem(plan agPlan, item *agItem) {
-	c.parent = item.id
+	c.parent, c.control = item.id, &item.input
 	before, finds := c.budget.runs, c.finds
 	solved := false
 	if item.solve {

@@ -29,11 +29,12 @@ const (
 	agWordResultsAt          //
 	agWordResultsCap         //
 	agWordStop               // the coordinator sets it to end a plan early
+	agWordWatched            // 1 if the kernel marks system calls for this process as well
 	agWords
 )
 
 const (
-	agMagic   = 0x6167667a73656302 // changes with the layout
+	agMagic   = 0x6167667a73656303 // changes with the layout
 	agKindsAt = 1024               // bytes: class, width for each argument
 	agMaxArgs = 1024
 )

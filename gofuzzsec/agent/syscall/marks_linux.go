@@ -37,13 +37,9 @@ const (
 // gofuzzsec/syscalls/inprocess.py. Written by any thread at any time, with atomic operations only.
 // Pages of stacks that are never recorded are never touched.
 type gofuzzsecTables struct {
-	// Epoch in the upper half of each word; valid if it is that of now.
-	now   uint64                      // lower half 0 or gofuzzsecTracing; written by the agent only
-	_     [7]uint64                   // marks are written often, now is not
-	dirty [gofuzzsecCalls / 32]uint64 // per call: a bit if marks has any
-	marks [gofuzzsecCalls]uint64      // per call: a bit for each slot
-	held  [gofuzzsecCalls]uint32      // per call: a bit for each slot that has a stack, or is getting it
-	_     [1856]byte                  // stacks start at 8192
+	gofuzzsecPage
+	held [gofuzzsecCalls]uint32 // per call: a bit for each slot that has a stack, or is getting it
+	_    [1856]byte             // stacks start at 8192
 	// Of the first caller of each feature: word 0 is the number of PCs (0: none yet), then return
 	// addresses, innermost first. Written by whoever sets the bit in held; word 0 comes last.
 	stacks [gofuzzsecCalls * 32][gofuzzsecRecord]uint64
@@ -214,43 +210,49 @@ func GofuzzsecPlace(memory []byte) bool {
 //
 //go:norace
 func GofuzzsecReset() {
-	t := gofuzzsecNow
-	if t.now += 1 << 32; t.now&gofuzzsecEpoch != 0 {
-		return
+	t := &gofuzzsecNow.gofuzzsecPage
+	t.now += 1 << 32
+	if t.now&gofuzzsecEpoch == 0 { // after 2^32 executions, words of the first would count again
+		t.clear()
 	}
-	for i := range t.marks { // after 2^32 executions, words of the first would count again
-		for old := t.marks[i]; !gofuzzsecCas64(&t.marks[i], old, 1<<32); old = t.marks[i] {
-		}
-	}
-	for i := range t.dirty {
-		for old := t.dirty[i]; !gofuzzsecCas64(&t.dirty[i], old, 1<<32); old = t.dirty[i] {
+	if k := gofuzzsecKernel; k != nil {
+		if k.now = t.now & gofuzzsecEpoch; k.now == 0 {
+			k.clear()
 		}
 	}
 }
 
-// GofuzzsecMarks appends the features marked since GofuzzsecReset to dst, in rising order. A call
-// is reported as begun only if it did not end; if several goroutines made it, if none came back.
+// GofuzzsecMarks appends the features marked since GofuzzsecReset to dst, in rising order, those
+// that only the kernel saw among them. A call is reported as begun only if it did not end; if
+// several goroutines made it, if none came back.
 //
 //go:norace
 func GofuzzsecMarks(dst []uint32) []uint32 {
-	t := gofuzzsecNow
-	now := t.now & gofuzzsecEpoch
+	t, k := &gofuzzsecNow.gofuzzsecPage, gofuzzsecKernel
 	for i := range t.dirty {
-		if t.dirty[i]&gofuzzsecEpoch != now {
-			continue
+		calls := t.calls(i)
+		if k != nil {
+			calls |= k.calls(i)
 		}
-		for calls := uint32(t.dirty[i]); calls != 0; calls &= calls - 1 {
+		for ; calls != 0; calls &= calls - 1 {
 			call := i*32 + bits.TrailingZeros32(calls)
-			word := t.marks[call%gofuzzsecCalls]
-			if word&gofuzzsecEpoch != now {
-				continue
+			set := t.slots(call)
+			if k != nil {
+				set |= k.slots(call)
 			}
-			set := uint32(word)
-			set &^= (set>>1 | set>>2) & gofuzzsecBegun
-			for ; set != 0; set &= set - 1 {
-				dst = append(dst, uint32(call*32+bits.TrailingZeros32(set)))
-			}
+			dst = gofuzzsecAppend(dst, call, gofuzzsecEnded(set))
 		}
+	}
+	return dst
+}
+
+// gofuzzsecEnded takes from the slots of a call those of begun whose call also ended.
+func gofuzzsecEnded(set uint32) uint32 { return set &^ ((set>>1 | set>>2) & gofuzzsecBegun) }
+
+// gofuzzsecAppend appends the features of a call's slots.
+func gofuzzsecAppend(dst []uint32, call int, set uint32) []uint32 {
+	for ; set != 0; set &= set - 1 {
+		dst = append(dst, uint32(call*32+bits.TrailingZeros32(set)))
 	}
 	return dst
 }

@@ -310,3 +310,75 @@ func BenchmarkExecution(b *testing.B) {
 		marks = GofuzzsecMarks(marks[:0])
 	}
 }
+
+// kernel gives the process a page to be marked, with what an earlier process left in it.
+func kernel(t *testing.T) *gofuzzsecPage {
+	fresh(t)
+	page := &gofuzzsecPage{now: 7 << 32}
+	for i := range page.marks {
+		page.marks[i] = 1<<32 | 0xffff
+	}
+	for i := range page.dirty {
+		page.dirty[i] = 1<<32 | 0xffff
+	}
+	gofuzzsecWatch(page)
+	t.Cleanup(func() { gofuzzsecKernel = nil })
+	return page
+}
+
+// stamp marks a feature as the kernel does.
+func (p *gofuzzsecPage) stamp(feature uint32) {
+	for _, w := range []struct {
+		word *uint64
+		bit  uint32
+	}{{&p.marks[feature/32], feature % 32}, {&p.dirty[feature/1024], feature / 32 % 32}} {
+		if *w.word>>32 != p.now>>32 {
+			*w.word = p.now &^ 0xffffffff
+		}
+		*w.word |= 1 << w.bit
+	}
+}
+
+func TestWhatTheKernelMarksIsMerged(t *testing.T) {
+	page := kernel(t)
+	expect(t)
+	GofuzzsecReset()
+	expect(t) // what an earlier process made in its first epoch is gone
+	gofuzzsecEnter(300, 0, 0, 0, 0)
+	pretend(302, 0, 0, 0, 0)
+	for _, feature := range []uint32{5*32 + 1, 5 * 32, 300*32 + 2, 302 * 32, 302*32 + 1, 400 * 32} {
+		page.stamp(feature)
+	}
+	expect(t, 5*32+1, 300*32+2, 302*32+1, 400*32)
+	marks := GofuzzsecMarks(nil)
+	page.stamp(400*32 + 1) // what begun when the marks were read has ended meanwhile
+	if got, want := GofuzzsecOutside(nil, marks), []uint32{5*32 + 1, 300*32 + 2, 400 * 32}; !reflect.DeepEqual(got, want) {
+		t.Errorf("outside %v, expected %v", got, want)
+	}
+	GofuzzsecTrace(true)
+	GofuzzsecReset()
+	if page.now != gofuzzsecNow.now&gofuzzsecEpoch {
+		t.Errorf("the kernel is in epoch %#x, the process in %#x", page.now, gofuzzsecNow.now)
+	}
+	GofuzzsecTrace(false)
+	expect(t)
+}
+
+func TestTheKernelsPageWrapsAround(t *testing.T) {
+	page := kernel(t)
+	gofuzzsecNow.now = gofuzzsecEpoch
+	page.stamp(300*32 + 1)
+	GofuzzsecReset()
+	expect(t)
+	page.stamp(301*32 + 1)
+	expect(t, 301*32+1)
+	GofuzzsecReset()
+	expect(t)
+}
+
+func TestTheKernelKnowsThisLayout(t *testing.T) {
+	var p gofuzzsecPage
+	if unsafe.Offsetof(p.dirty) != 64 || unsafe.Offsetof(p.marks) != 192 || unsafe.Sizeof(p) != 4288 {
+		t.Error("bpf/recorder.c has to follow")
+	}
+}

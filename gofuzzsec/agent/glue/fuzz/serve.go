@@ -27,6 +27,9 @@ func agServe(ws *workerServer) error {
 		traceCalls: syscall.GofuzzsecTrace,
 		callers:    agCallers,
 	}
+	if syscall.GofuzzsecWatched() {
+		host.outside = syscall.GofuzzsecOutside
+	}
 	attach := func(t []reflect.Type, drive agDriveFunc, loop agLoopFunc, logs agLogsFunc) {
 		for _, each := range t {
 			types = append(types, each.Kind())

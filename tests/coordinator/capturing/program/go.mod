@@ -1,0 +1,3 @@
+module example.org/captured
+
+go 1.21

@@ -1,0 +1,3 @@
+module example.org/unseen
+
+go 1.21

@@ -1,0 +1,3 @@
+module example.org/seeds
+
+go 1.21

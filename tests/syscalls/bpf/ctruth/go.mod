@@ -1,0 +1,3 @@
+module example.org/ctruth
+
+go 1.21

@@ -1,0 +1,3 @@
+module example.org/known
+
+go 1.21
