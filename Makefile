@@ -83,7 +83,7 @@ lint: dev
 test: lint strace bpf
 	$(BIN)/python -m pytest --cov $(PYTEST)
 
-test-real: dev bpf
+test-real: dev strace bpf
 	$(BIN)/python -m pytest -m real tests/real $(PYTEST)
 
 test-go-versions: dev

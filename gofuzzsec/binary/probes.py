@@ -30,6 +30,9 @@ class FunctionProbe:
     room on the stack: the kernel emulates a PUSH, while any other instruction that Go begins with
     is stepped over at eight times the price. At a first instruction a probe fires again when the
     function starts over with a larger stack.
+
+    ``idle`` is a Go function that neither calls nor jumps anywhere: nothing can happen inside it,
+    so that no probe is needed. (It may fault, and what its callers defer then runs is theirs.)
     """
 
     name: str
@@ -37,6 +40,7 @@ class FunctionProbe:
     returns: tuple[int, ...]
     address: int
     inlined_into: int
+    idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,11 @@ def function_probe(program: GoProgram, function: Function) -> FunctionProbe:
     code."""
     leaving: set[int] = set()
     waiting, seen = [function], {function.address}
+    idle = True
     while waiting:
         one = waiting.pop()
         found = _certain_exits(program, one, function.name)
+        idle &= not (found.calls or found.jumps or found.branches or one.assembly)
         leaving.update(found.returns)
         for address, target in (*found.jumps, *found.branches):
             other = program.functions.at(target) if target else None
@@ -96,6 +102,7 @@ def function_probe(program: GoProgram, function: Function) -> FunctionProbe:
         returns=tuple(program.file_offset(at) for at in sorted(leaving)),
         address=function.address,
         inlined_into=program.inlined_into(function.name),
+        idle=idle,
     )
 
 

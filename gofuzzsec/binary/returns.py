@@ -18,6 +18,8 @@ Instruction = tuple[int, int, str, str]
 _TARGET = re.compile(r"#?(0x[0-9a-f]+|[0-9]+)$")
 _AMD64_RETURNS = frozenset({"ret", "retf", "retfq"})
 _ARM64_RETURNS = frozenset({"ret", "retaa", "retab"})
+_AMD64_CALLS = frozenset({"call", "lcall", "syscall", "sysenter", "int"})
+_ARM64_CALLS = frozenset({"bl", "blr", "blraa", "blrab", "blraaz", "blrabz", "svc"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,13 @@ class Exits:
     """Addresses of instructions. ``jumps``: out of the function, with the address jumped to, 0
     when a register holds it. ``branches``: the same for jumps that may not be taken; only assembly
     has them. ``unreadable``: bytes that are no instruction known to the disassembler, behind which
-    nothing is certain."""
+    nothing is certain. ``calls`` is whether it calls anything, the kernel included."""
 
     returns: tuple[int, ...] = ()
     jumps: tuple[tuple[int, int], ...] = ()
     branches: tuple[tuple[int, int], ...] = ()
     unreadable: tuple[int, ...] = ()
+    calls: bool = False
 
 
 def disassembler(arch: str) -> Callable[[bytes, int], Iterator[Instruction]]:
@@ -49,11 +52,13 @@ def exits(
     """The exits of the function from *start* to *end*. In *assembly* a jump to an address in a
     register leaves the function; elsewhere it is a switch's, by a table of its own labels."""
     returns, jumps, branches, unreadable = [], [], [], []
-    amd64 = arch == "amd64"
+    calls, amd64 = False, arch == "amd64"
     for address, _, name, operands in instructions:
         name = name.rpartition(" ")[2]  # behind prefixes, as in "repz ret"
         if name in (_AMD64_RETURNS if amd64 else _ARM64_RETURNS):
             returns.append(address)
+        elif name in (_AMD64_CALLS if amd64 else _ARM64_CALLS):
+            calls = True
         elif name == ".byte":
             unreadable.append(address)
         elif name == ("jmp" if amd64 else "b"):
@@ -67,7 +72,7 @@ def exits(
             target = _target(operands)
             if target is not None and not start <= target < end:
                 branches.append((address, target))
-    return Exits(tuple(returns), tuple(jumps), tuple(branches), tuple(unreadable))
+    return Exits(tuple(returns), tuple(jumps), tuple(branches), tuple(unreadable), calls)
 
 
 def _is_branch(name: str) -> bool:

@@ -40,6 +40,7 @@ For zsh, in `~/.zshrc`: `eval "$(_GOFUZZSEC_COMPLETE=zsh_source gofuzzsec)"`. Fo
 | 1 | crashes found: by this run of `fuzz`, or again by `crashes replay` |
 | 2 | usage: the command line, or a file it names, asks for something that cannot be |
 | 3 | environment or build: Go, the build, a worker, the campaign database, the disk |
+| any | `capture -- COMMAND` ends as the command does; 128 + n when signal n ended it |
 | 130 | interrupted by Ctrl-C (a campaign that has begun ends with 0 or 1 instead) |
 | 141 | the reader of the output went away |
 

@@ -26,7 +26,7 @@ from gofuzzsec.syscalls.model import Origin, Recorder, Recording
 
 _PROBE_SHARE = 0.03  # of one core
 _PROBE_MUTATIONS = 5
-_LOOK_SECONDS = 10.0  # between looks at what the kernel counted
+_FIRST_LOOK, _LOOK_SECONDS = 1.0, 10.0  # waits before looking at what the kernel counted
 _CAMPAIGN = "campaign"
 
 
@@ -40,7 +40,7 @@ class EvidenceDesk:
         self._state = state
         self._live = live
         self._looks = Capture(_CAMPAIGN, _no_recorder) if live is not None else None
-        self._looked = time.monotonic()
+        self._looked, self._wait = time.monotonic(), _FIRST_LOOK
         self._label = datetime.now(UTC).strftime("run of %Y-%m-%d %H:%M:%S.%f UTC")
         self._processes: Capture | None = None
         self._told: set[str] = set()  # problems already reported: once is enough
@@ -78,8 +78,8 @@ class EvidenceDesk:
         now = time.monotonic()
         if self._live is None or self._looks is None or self._looks.pending:
             return
-        if now - self._looked >= _LOOK_SECONDS:
-            self._looked = now
+        if now - self._looked >= self._wait:
+            self._looked, self._wait = now, min(2 * self._wait, _LOOK_SECONDS)
             self._looks.submit(ProcessTask(_CAMPAIGN, self._live.look))
 
     def rest(self) -> None:

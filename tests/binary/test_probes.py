@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+
 import pytest
 
 from gofuzzsec.binary import GoProgram, function_probe, probe_points, resolve
@@ -117,6 +120,32 @@ def test_a_jump_to_nobody_knows_where_is_an_end_itself(variant: GoProgram) -> No
     (gogo,) = resolve(variant, "runtime.gogo")
     (leaving,) = function_probe(variant, gogo).returns
     assert instruction(variant, leaving) in ("jmp", "br")
+
+
+def test_nothing_happens_in_an_idle_function(plain: GoProgram, go: Go) -> None:
+    """Against what Go's own disassembler shows of each function that calls nothing."""
+    listing = subprocess.run(
+        [go.path, "tool", "objdump", plain.path], capture_output=True, text=True, check=True
+    ).stdout
+    parts = listing.split("TEXT ")[1:]
+    code = {int(found[1], 16): part for part in parts if (found := re.search(r"\t0x(\w+)", part))}
+    does = re.compile(r"\t(CALL|SYSCALL|JMP [^\t\n]*\(SB\))")
+    idle = 0
+    for function in plain.functions:
+        text = code.get(function.address, "?")
+        if function.assembly or "?" in text:
+            continue
+        exits = function_exits(plain, function)
+        expected = not does.search(text)
+        assert (not exits.calls and not exits.jumps) is expected, function.name
+        idle += expected
+    assert idle > 100
+    (close,) = resolve(plain, "(*Base).Close")
+    assert not function_probe(plain, close).idle
+    (stub,) = [f for f in plain.functions if f.name.endswith("/linux.Syscall6")]
+    assert not function_probe(plain, stub).idle
+    (reset,) = plain.functions.named("runtime.(*wbBuf).reset")
+    assert function_probe(plain, reset).idle
 
 
 def test_inlined_copies_are_counted(variant: GoProgram) -> None:

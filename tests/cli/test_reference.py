@@ -56,7 +56,8 @@ def test_every_command_and_option_is_in_it_with_words() -> None:
 
 def test_every_command_that_does_something_takes_a_campaign() -> None:
     for path, command in commands("gofuzzsec", main).items():
-        if not isinstance(command, click.Group):
+        # `static` looks at one file and nothing else.
+        if not isinstance(command, click.Group) and path != "gofuzzsec static":
             options = {name for param in command.params for name in param.opts}
             assert "--campaign" in options, path
 

@@ -12,7 +12,7 @@ import pytest
 
 from gofuzzsec.coordinator import choice, prepare
 from gofuzzsec.coordinator.choice import Choice, choose
-from gofuzzsec.coordinator.events import Note, Started
+from gofuzzsec.coordinator.events import Event, Note, Started, Status
 from gofuzzsec.coordinator.kernel import Kernel
 from gofuzzsec.coordinator.options import SessionOptions
 from gofuzzsec.coordinator.session import run
@@ -144,6 +144,25 @@ def test_a_call_of_an_execution_that_is_not_kept_is_not_lost(fuzz: Fuzz, target:
             assert row.count >= 2
         assert row.origin == "target"
         assert kept_for_calls(store) == []
+
+
+def test_what_was_seen_is_stored_while_the_campaign_goes_on(
+    tracer: Tracer, unseen: Path, tmp_path: Path, fuzz: Fuzz
+) -> None:
+    """Whatever kills it then."""
+    require_cgo()
+    stored: list[bool] = []
+
+    def emit(event: Event) -> None:
+        if isinstance(event, Status):
+            with Store.open_readonly(tmp_path) as store:
+                stored.append(bool(rows(store, "getpriority", "campaign")))
+
+    asked = SessionOptions(
+        target_regex="FuzzOnce", campaign=tmp_path, cwd=unseen, seconds=3.5, workers=1
+    )
+    run(asked, emit, _Lent(tracer))
+    assert stored[-1] and sum(stored) >= 2, stored
 
 
 def test_a_second_run_adds_to_the_first(fuzz: Fuzz) -> None:

@@ -7,10 +7,10 @@ package fuzz
 // that a call shows again right away proves nothing.
 //
 // So such a call counts for an input only if the input shows it in its first two runs and agProofs
-// more, while another input, run in between, never does. What fails that is not held against the call at once: an input may yet
-// come that always makes it. Only after agMostFlukes tries this process takes it for chance for good,
-// for each try costs executions. What is dropped here is not lost to the evidence, which the
-// coordinator takes from the kernel itself.
+// more, while another input, run in between, never does. What fails that is not held against the
+// call at once: an input may yet come that always makes it. Only after agMostFlukes tries this
+// process takes it for chance for good, for each try costs executions. What is dropped here is not
+// lost to the evidence, which the coordinator takes from the kernel itself.
 
 // agMostFlukes is how often a system call that only the kernel sees is looked into in vain: a guess.
 // The runtime makes some thirty different ones.

@@ -70,7 +70,9 @@ def disassemble(code: bytes, address: int) -> tuple[npt.NDArray[np.int64], Bytes
         lengths = rows["size"].astype(np.int64)
         offsets = np.cumsum(lengths) - lengths
         known = np.where(rows["id"] != 0, lengths, 0).astype(np.uint8)
-        return offsets, known, np.array(rows["bytes"])
+        # capstone leaves what is behind an instruction's own bytes as it found it.
+        own = np.arange(16) < lengths[:, None]
+        return offsets, known, np.where(own, rows["bytes"], 0)
     finally:
         lib.cs_free(listed, count)
 
@@ -110,7 +112,7 @@ def find(code: bytes, address: int, *, fixed: bool) -> Found:
     return Found.of(
         parts,
         calls=at[(kind == 1) & (opcode == 0x05)],
-        legacy=at[_legacy(body, kind, opcode)],
+        legacy=at[_legacy(body[row, size - 1], kind, opcode)],
         starts=starts,
         unknown=starts[~good],
     )
@@ -185,8 +187,8 @@ def _branches(
     ]
 
 
-def _legacy(body: Bytes, kind: Bytes, opcode: Bytes) -> npt.NDArray[np.bool_]:
+def _legacy(last: Bytes, kind: Bytes, opcode: Bytes) -> npt.NDArray[np.bool_]:
     """``int 0x80`` and ``sysenter``: calls by the numbers of 32-bit programs."""
-    interrupt = (kind == 0) & (opcode == 0xCD) & ((body[:, 1] == 0x80) | (body[:, 2] == 0x80))
+    interrupt = (kind == 0) & (opcode == 0xCD) & (last == 0x80)
     enter = (kind == 1) & (opcode == 0x34)
     return np.asarray(interrupt | enter)

@@ -10,6 +10,7 @@ and method tables.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,7 +65,7 @@ class Data:
         imports = self._imports(address, address + 8)
         return Object(address, (), (), imports) if imports else None
 
-    def _known(self, key: int, make, *arguments) -> Object:  # type: ignore[no-untyped-def]
+    def _known(self, key: int, make: Callable[..., Object], *arguments: int) -> Object:
         found = self._objects.get(key)
         if found is None:
             found = self._objects[key] = make(key, *arguments)

@@ -30,8 +30,8 @@ _UNKNOWN_ARGUMENTS = 1 << 31
 
 
 class CallGraph:
-    """Functions, what each refers to, and where system calls are made. Immutable once read; holds
-    some 30 times what it takes to say it, so keep no more than one."""
+    """Functions, what each refers to, and where system calls are made. Immutable once read; takes
+    some five times the program's size in memory."""
 
     def __init__(self, program: GoProgram) -> None:
         self.program = program
@@ -45,9 +45,15 @@ class CallGraph:
 
     @classmethod
     def read(cls, program: GoProgram) -> CallGraph:
-        """Disassemble *program*. Raises BinaryError for a file without section headers, or one
-        whose types cannot be found (Go before 1.20)."""
-        return cls(program)
+        """Disassemble *program* and find its system calls. Raises BinaryError for a file without
+        section headers, one whose types cannot be found (Go before 1.20), or a damaged one."""
+        try:
+            graph = cls(program)
+            # Whatever can go wrong with a damaged file does so here.
+            _ = graph.sites, graph.walker
+        except (ValueError, OverflowError, IndexError, struct.error) as error:
+            raise program.elf.image.broken(f"a damaged program ({error})") from error
+        return graph
 
     def _names_base(self) -> int:
         section = self.program.elf.section(b".gopclntab", b".data.rel.ro.gopclntab")

@@ -122,7 +122,7 @@ class Arm64(Machine):
                 self.write_unseen(state)
             return
         value = None
-        if width >= 4 and insn.mnemonic in ("ldr", "ldur", "ldp"):
+        if width >= 4 and insn.mnemonic in ("ldr", "ldur", "ldp", "ldrsw", "ldursw"):
             place = only_number(address)
             if offset is not None:
                 value = self.read(state, offset)
@@ -132,8 +132,10 @@ class Arm64(Machine):
 
     def _width(self, insn: Any, operand: Any) -> int:
         name = insn.reg_name(operand.reg) or ""
-        if insn.mnemonic.endswith(("b", "h")) and name[:1] == "w":
+        if insn.mnemonic.endswith(("b", "h")):
             return 1
+        if insn.mnemonic.endswith("sw"):
+            return 4
         return {"w": 4, "s": 4, "x": 8, "d": 8, "q": 16, "l": 8, "f": 8}.get(name[:1], 8)
 
     def _name(self, insn: Any, register: int) -> str:

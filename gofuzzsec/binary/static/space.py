@@ -6,6 +6,7 @@ Addresses are those of the file (a position-independent program is seen as if lo
 from __future__ import annotations
 
 import bisect
+import itertools
 import struct
 from dataclasses import dataclass, field
 
@@ -115,6 +116,7 @@ def space_of(elf: Elf) -> Space:
     regions = sorted(
         (_region(elf, s) for s in elf.sections if _is_loaded(s)), key=lambda r: r.address
     )
+    _check(elf, regions)
     if not any(region.executable for region in regions):
         raise elf.image.broken("an ELF file whose section headers were removed")
     space = Space(
@@ -126,6 +128,25 @@ def space_of(elf: Elf) -> Space:
         if section.kind == _SHT_RELA and section.flags & _SHF_ALLOC:
             _relocate(elf, space, section)
     return space
+
+
+def _check(elf: Elf, regions: list[Region]) -> None:
+    """Sections that are not where the segments are loaded from would hide what runs."""
+    for one, other in itertools.pairwise(regions):
+        if one.address + one.size > other.address:
+            raise elf.image.broken(f"sections that overlap at {other.address:#x}")
+    if regions and regions[-1].address + regions[-1].size >= 1 << 63:
+        raise elf.image.broken(f"a section at {regions[-1].address:#x}")
+    for section in filter(_is_loaded, elf.sections):
+        inside = section.kind == _SHT_NOBITS or any(
+            segment.address <= section.address
+            and section.address + section.size <= segment.address + segment.size
+            and section.address - segment.address == section.offset - segment.offset
+            for segment in elf.segments
+        )
+        if not inside:
+            name = section.name.decode("ascii", "replace")
+            raise elf.image.broken(f"a section {name} that is not loaded from where it is")
 
 
 def _is_loaded(section: Section) -> bool:

@@ -54,14 +54,20 @@ class KernelWatch:
 
     def finish(self) -> tuple[Window, ...]:
         """The same at the end."""
-        return self._windows(self._following.take())
+        left = self._following.running()
+        processes = "a process that it" if left == 1 else f"{left} processes that it"
+        verb = "runs" if left == 1 else "run"
+        problem = f"{processes} started still {verb}, and what comes is not recorded"
+        return self._windows(self._following.take(), [problem] if left else [])
 
     def close(self) -> None:
         """Take all probes away. Safe to call twice."""
         self._following.close()
 
-    def _windows(self, calls: Sequence[KernelCall]) -> tuple[Window, ...]:
-        problems = self._following.problems()
+    def _windows(
+        self, calls: Sequence[KernelCall], problems: Sequence[str] = ()
+    ) -> tuple[Window, ...]:
+        problems = (*self._following.problems(), *problems)
         inside = [
             self._placed(call) for call in calls if call.windows or self._mode is Mode.PROCESS
         ]

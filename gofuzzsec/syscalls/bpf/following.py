@@ -81,6 +81,7 @@ class Following:
         self._tasks: dict[int, int] = {}  # image -> index
         self._described: list[TracedTask] = []
         self._closed = False
+        self._mode = mode
         self.page_offset = place.slot * maps.PAGE_SIZE
         self._counts = maps.make_counts(program.lib, room)
         self._probes: Attachment | None = None
@@ -118,6 +119,15 @@ class Following:
         """The processes that calls were seen of, by index."""
         with self._lock:
             return dict(enumerate(self._described))
+
+    def running(self) -> int:
+        """How many processes run now all of whose calls count."""
+        running = 0
+        for _, value in self._program.map("processes").items():
+            mask, token, slot = maps.PROCESS.unpack(value)
+            ours = Place(slot, token) == self._place
+            running += ours and (self._mode is Mode.PROCESS or mask != 0)
+        return running
 
     def problems(self) -> tuple[str, ...]:
         """Why what was counted since the beginning may be incomplete; none, if all is well."""
@@ -254,6 +264,8 @@ class Following:
 
 
 def _window_points(function: FunctionProbe) -> list[Point]:
+    if function.idle:
+        return []
     returns = [Point(offset, Action.RETURN) for offset in function.returns]
     return [Point(function.entry, Action.CALL), *returns]
 

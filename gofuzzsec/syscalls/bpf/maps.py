@@ -25,6 +25,7 @@ KEY = struct.Struct("<3QI4B")
 COUNT = struct.Struct("<Q")
 TASK_KEY = struct.Struct("<2Q")
 TASK = struct.Struct("<16s2Q2I")
+PROCESS = struct.Struct("<32xQ4x2I4x")  # mask, token, slot
 GOROUTINE_KEY = struct.Struct("<2Q")
 GOROUTINE = struct.Struct("<2Q2I")
 FRAME_KEY = struct.Struct("<3Q")

@@ -67,7 +67,9 @@ def test_amd64_encodings(code: str, target: int | None) -> None:
 
 
 def test_amd64_system_calls_of_all_kinds() -> None:
-    found = amd64.find(bytes.fromhex("b8270000000f05cd800f34"), BASE, fixed=True)
+    # mov eax, 39; syscall; int 0x80; sysenter; int 3; add al, 1
+    code = bytes.fromhex("b8270000000f05cd800f34cd0380c001")
+    found = amd64.find(code, BASE, fixed=True)
 
     assert found.calls.tolist() == [BASE + 5]
     assert found.legacy.tolist() == [BASE + 7, BASE + 9]

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 
@@ -32,6 +33,19 @@ def test_the_whole_process_and_its_children(
     assert not counts(seen.everything, Origin.HARNESS)
     child = counts(capture(captured, "child", shutil.which("true") or "").everything)
     assert child["execve"] >= 1 and child["exit_group"] >= 2
+
+
+def test_what_outlives_the_command_is_told(capture: Capture) -> None:
+    script = "sleep 1000 >/dev/null 2>&1 & echo $!"
+    with NamedTemporaryFile("r") as said:
+        seen = capture("/bin/sh", "-c", f"({script}) > {said.name}")
+        left = int(said.read())
+    os.kill(left, 0)  # it is running indeed
+    os.kill(left, signal.SIGKILL)
+    assert not seen.everything.recording.complete
+    problem = seen.everything.recording.problem
+    assert problem == "a process that it started still runs, and what comes is not recorded"
+    assert capture("/bin/sh", "-c", "true").everything.recording.complete
 
 
 def test_a_function_and_the_goroutines_that_it_starts(

@@ -83,11 +83,13 @@ def test_what_strace_knows_before_the_end(
     script.write_text(f"#!/bin/sh\nmkfifo {fifo}\nread line <{fifo}\n")
     script.chmod(0o755)
     looks: list[Captured] = []
+    told: list[int] = []
 
     def show(so_far: Captured) -> None:
         looks.append(so_far)
-        if "openat" in counts(so_far.everything) and fifo.exists():
-            fifo.write_text("go on\n")
+        # Once only: nobody reads it a second time, and so nobody would wait for us.
+        if not told and "openat" in counts(so_far.everything) and fifo.exists():
+            told.append(fifo.write_text("go on\n"))
 
     options = CommandOptions((str(script),), recorder="strace", interval=0.05)
     done = capture_command(options, show)
