@@ -23,7 +23,9 @@ from gofuzzsec.coordinator.events import (
 )
 from gofuzzsec.report import JsonView, LiveView, PlainView
 from gofuzzsec.report.jsonl import comparison_fields, dumps, event_fields, row_fields
+from gofuzzsec.report.static import bound_fields
 from gofuzzsec.store.model import CrashRow, InputRow, SyscallRow
+from gofuzzsec.syscalls.bound import Bound, Opening, Place, PossibleCall, UnknownCall
 from gofuzzsec.syscalls.compare import Comparison
 from gofuzzsec.toolchain.doctor import Check
 
@@ -255,4 +257,16 @@ def test_every_object_and_field_is_documented(events: list[Event]) -> None:
     row = InputRow(1, "00", b"", "fuzz", "coverage", None, 5, "key", b"", 1.0, True)
     written["input"] = {"target", "edges", *row_fields(row)}
     written["check"] = set(Check.__dataclass_fields__)
+    place = Place("f", "f.go", 1)
+    bound = Bound(
+        *("amd64", "go1.26", ("main",)),
+        calls=(PossibleCall("read", 0, (place,), ("main.main",)),),
+        unknown=(UnknownCall(place, "why", ("main.main",)),),
+        opens=(Opening("exec", "what", ("main.main",)),),
+        assumes=(),
+        reached=1,
+        functions=2,
+    )
+    for fields in bound_fields(bound, "program"):
+        written[str(fields["event"])] = set(fields) - {"event"}
     assert documented() == written
