@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import threading
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,6 +23,7 @@ from gofuzzsec.syscalls.bpf.uprobes import TRACE_UPROBE_MULTI, Uprobes
 from gofuzzsec.syscalls.classes import TABLE, Classes, Rule, Test
 
 SOURCE = Path(__file__).with_name("source") / "recorder.c"
+_INCLUDE = re.compile(r'^#include "(\w+\.h)"$', re.MULTILINE)  # of a file beside it
 
 _TRACEPOINTS = {
     "sys_enter": "on_enter",
@@ -181,10 +183,13 @@ def source(sizes: Sizes, arch: str) -> str:
     Raises RecorderError when the installation lacks it.
     """
     try:
-        text = SOURCE.read_text("utf-8")
+        text = _INCLUDE.sub(
+            lambda found: SOURCE.with_name(found[1]).read_text("utf-8"), SOURCE.read_text("utf-8")
+        )
     except OSError as error:
         raise RecorderError(
-            f"expected the BPF program {SOURCE}, found {error.strerror}; install gofuzzsec again"
+            f"expected the BPF program {error.filename}, found {error.strerror}; "
+            "install gofuzzsec again"
         ) from error
     names = {"stacks": "STACKS_ROOM"}
     lines = [f"#define MACHINE_{arch.upper()}", f"#define ASKED {_TASK_BYTES}"]
