@@ -48,7 +48,7 @@ static __always_inline struct thread *thread_of(u32 tid, struct state *st)
 	return t;
 }
 
-// Place and windows of a call of the program itself, into key; false if it is of no interest.
+// Place and windows of a call of the program itself, into key.
 static __always_inline void place_own(struct process *p, struct slot *s, struct state *st,
 				      struct thread *t, struct pt_regs *regs, struct key *key)
 {

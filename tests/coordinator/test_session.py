@@ -70,7 +70,7 @@ def test_inputs_are_measured_again_after_the_code_changed(fuzz: RunSession, proj
         ("crash", "goroutine", "panic: in a goroutine"),
         ("fail", "fatal", "failed at once"),
         ("hang", "spin", "hang in example.org/targets.Trouble"),
-        ("oom", "oom", "out of memory"),
+        ("oom", "oom", " memory"),  # which of the runtime's allocations fails first, varies
     ],
 )
 def test_a_failing_seed_is_reported_written_and_known(
@@ -83,7 +83,9 @@ def test_a_failing_seed_is_reported_written_and_known(
         "minimise_seconds": 1.0,
     }
     heard = fuzz("FuzzTrouble", executions=300, **limits)
-    found = next(each for each in heard.of(CrashFound) if summary in each.summary)
+    crashes = heard.of(CrashFound)
+    assert any(summary in each.summary for each in crashes), [each.summary for each in crashes]
+    found = next(each for each in crashes if summary in each.summary)
     assert found.kind == kind
     assert found.reproduced
     path = Path(found.path)
