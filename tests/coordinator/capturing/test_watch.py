@@ -71,7 +71,9 @@ def test_a_command_under_strace(
     capfd.readouterr()
     assert capture(captured, "where", recorder="strace").status == 0
     out, err = capfd.readouterr()
-    assert (out, err) == (str(Path.cwd()), "")
+    # A thread that ends while strace unwinds it makes strace itself say so, there.
+    said = [line for line in err.splitlines() if "strace: walk: " not in line]
+    assert (out, said) == (str(Path.cwd()), [])
 
 
 def test_what_strace_knows_before_the_end(
