@@ -18,6 +18,7 @@ from gofuzzsec.syscalls.strace import StraceRecorder
 from gofuzzsec.worker import WorkerSpec
 from tests.requirements import require_cgo, require_strace
 from tests.syscalls.conftest import Record, entry, origins
+from tests.syscalls.target_calls import TARGET_CALLS
 
 TARGET, RUNTIME, HARNESS, UNKNOWN = Origin.TARGET, Origin.RUNTIME, Origin.HARNESS, Origin.UNKNOWN
 
@@ -43,22 +44,7 @@ def test_a_call_comes_with_the_stack_that_made_it(record: Record) -> None:
     assert "syscall.Mkdirat" in functions[: functions.index("example.org/callers.Mkdir")]
 
 
-@pytest.mark.parametrize(
-    ("word", "calls"),
-    [
-        ("open", {"openat", "close", "fcntl"}),
-        ("listen", {"socket", "bind", "listen"}),
-        ("routine", {"chdir"}),
-        ("after", {"mkdirat"}),
-        ("print", {"write"}),
-        ("log", {"chroot"}),
-        ("cleanup", {"mkdirat"}),
-        ("pipe", {"pipe2"}),
-        ("futex", {"futex"}),
-        ("poller", {"epoll_create1"}),
-        ("newer", {"cachestat"}),
-    ],
-)
+@pytest.mark.parametrize(("word", "calls"), TARGET_CALLS)
 def test_the_targets_calls(record: Record, word: str, calls: set[str]) -> None:
     recording = record(word)
     assert recording.complete, recording.problem

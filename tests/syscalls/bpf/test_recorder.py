@@ -18,6 +18,7 @@ from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse
 from gofuzzsec.worker import Run, Verdict, Worker, WorkerSpec
 from tests.requirements import require_bpf, require_cgo
 from tests.syscalls.conftest import Record, entry, origins
+from tests.syscalls.target_calls import TARGET_CALLS
 
 TARGET, RUNTIME, HARNESS, UNKNOWN = Origin.TARGET, Origin.RUNTIME, Origin.HARNESS, Origin.UNKNOWN
 
@@ -83,22 +84,7 @@ def test_a_call_comes_with_stack_kind_and_outcome(record: Record) -> None:
     assert (opened.kind, opened.outcome) == ("read", CallOutcome.OK)
 
 
-@pytest.mark.parametrize(
-    ("word", "calls"),
-    [
-        ("open", {"openat", "close", "fcntl"}),
-        ("listen", {"socket", "bind", "listen"}),
-        ("routine", {"chdir"}),
-        ("after", {"mkdirat"}),
-        ("print", {"write"}),
-        ("log", {"chroot"}),
-        ("cleanup", {"mkdirat"}),
-        ("pipe", {"pipe2"}),
-        ("futex", {"futex"}),
-        ("poller", {"epoll_create1"}),
-        ("newer", {"cachestat"}),
-    ],
-)
+@pytest.mark.parametrize(("word", "calls"), TARGET_CALLS)
 def test_the_targets_calls(record: Record, word: str, calls: set[str]) -> None:
     recording = record(word)
     assert recording.complete, recording.problem
