@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import cache, partial
 
 from gofuzzsec.binary.elf import Elf
 from gofuzzsec.errors import BinaryError
@@ -26,7 +27,8 @@ _FIXED = {0x01: 8, 0x05: 2, 0x06: 4, 0x07: 8, 0x0B: 1, 0x0C: 1, 0x0E: 4, 0x10: 4
           0x12: 2, 0x13: 4, 0x14: 8, 0x17: 4, 0x19: 0, 0x1C: 16, 0x1F: 4, 0x20: 8}  # fmt: skip
 _SIGNED, _UNSIGNED = 0x0D, (0x0F, 0x15)
 _BLOCKS = {0x03: 2, 0x04: 4, 0x0A: 1}
-_MAX_UNITS, _MAX_KINDS, _MAX_FIELDS, _MAX_HITS = 100_000, 256, 256, 32  # Go has 60 kinds
+_MAX_UNITS, _MAX_FIELDS, _MAX_HITS = 100_000, 256, 32
+_MAX_KINDS, _MAX_ATTRIBUTES = 256, 64  # Go has 60 kinds of up to 10
 
 Unit = tuple[int, int, int]
 """Start, end and offset of the abbreviations of a unit."""
@@ -58,6 +60,7 @@ def field_offsets(elf: Elf, *structures: str) -> dict[str, dict[str, int]]:
 def _structure(data: bytes, table: bytes, units: list[Unit], name: str) -> dict[str, int]:
     """The fields of one structure, none when no entry has its name."""
     needle = name.encode() + b"\0"
+    abbreviations = cache(partial(_abbreviations, table))  # units share them
     at = -1
     for _ in range(_MAX_HITS):
         at = data.find(needle, at + 1)
@@ -67,7 +70,7 @@ def _structure(data: bytes, table: bytes, units: list[Unit], name: str) -> dict[
         start, end, offset = units[bisect_right(units, at, key=lambda unit: unit[0]) - 1]
         if start < at < end:
             try:
-                return _fields(data, at, end, _abbreviations(table, offset))
+                return _fields(data, at, end, abbreviations(offset))
             except _UnreadableError:
                 continue
     return {}
@@ -99,7 +102,7 @@ def _abbreviations(table: bytes, at: int) -> Abbreviations:
         tag, at = _number(table, at)
         children, at = _number(table, at)
         attributes = []
-        for _ in range(_MAX_FIELDS):
+        for _ in range(_MAX_ATTRIBUTES):
             attribute, at = _number(table, at)
             form, at = _number(table, at)
             if attribute == form == 0:

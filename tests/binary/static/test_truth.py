@@ -102,9 +102,20 @@ def test_calls_of_other_programs_are_left_out(tmp_path: Path) -> None:
 12 <... execve resumed>) = 0
 12 sysinfo({{}}) = 0
 12 syscall_0x1bf(0x1) = 0
+12 syscall_0x3e7(0x1) = -1 ENOSYS (Function not implemented)
+10 syscall_0xfffffffffffffff5(0x1, 0x25, 0x3fc, 0, 0, 0 <unfinished ...>
 10 futex(0x1, FUTEX_WAIT, 1 <unfinished ...>
 10 restart_syscall(<... resuming interrupted futex ...>) = 0
 """
     names = Reader(program).read(log)
 
-    assert names == {"mmap", "clone", "dup3", "execve", "sysinfo", "futex", "memfd_secret"}
+    assert names == {
+        "mmap",
+        "clone",
+        "dup3",
+        "execve",
+        "sysinfo",
+        "futex",
+        "memfd_secret",
+        "syscall_0x3e7",
+    }

@@ -23,6 +23,7 @@ _RESUMED = re.compile(r"^<\.\.\. ([a-z0-9_]+) resumed>")
 _RESULT = re.compile(r"= (-?\d+)(?: |$)")
 _PATH = re.compile(r'^execve(?:at)?\((?:[^",]+, )?"((?:[^"\\]|\\.)*)"')
 _SUPERSEDED = re.compile(r"^\+\+\+ superseded by execve in pid (\d+)")
+_MOST_CALLS = 0xFFFF  # no architecture has numbers beyond
 _BIRTHS = frozenset({"clone", "clone3", "fork", "vfork"})
 
 
@@ -48,7 +49,8 @@ class Reader:
                 self._take(task, match[2])
         for task in list(self._waiting):
             self._born(task, True)
-        return frozenset(_known(name) for name in self.names) - KERNEL_ARTEFACTS
+        known = map(_known, self.names)
+        return frozenset(name for name in known if name is not None) - KERNEL_ARTEFACTS
 
     def _born(self, task: int, own: bool) -> None:
         self._own[task] = own
@@ -86,11 +88,16 @@ class Reader:
         return Path(os.path.normpath(path)).name == self._program.name
 
 
-def _known(name: str) -> str:
-    """The kernel's name of a call that is newer than strace, which prints its number."""
+def _known(name: str) -> str | None:
+    """The kernel's name of a call that is newer than strace, which prints its number.
+
+    None for what is no number at all: of a thread that dies in its group's exit_group, strace may
+    take the end of a call for the beginning of one and print a result or an address as its number.
+    """
     if not name.startswith("syscall_0x"):
         return name
-    return table.name(int(name[8:], 16), machine_arch()) or name
+    number = int(name[8:], 16)
+    return None if number > _MOST_CALLS else table.name(number, machine_arch()) or name
 
 
 def observed(
