@@ -12,7 +12,7 @@ from gofuzzsec.cli.crashes import crashes
 from gofuzzsec.cli.doctor import doctor
 from gofuzzsec.cli.fuzz import fuzz
 from gofuzzsec.cli.group import MainGroup
-from gofuzzsec.cli.profile import profile
+from gofuzzsec.cli.profiles.group import profile
 from gofuzzsec.cli.static import static
 from gofuzzsec.cli.syscalls import syscalls
 

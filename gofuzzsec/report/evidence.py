@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from gofuzzsec.report.tables import table
 from gofuzzsec.report.text import clean, number, plural, wrap_names
-from gofuzzsec.seccomp import Profile
+from gofuzzsec.seccomp import BuiltProfile
 from gofuzzsec.store import Statements, Store
 from gofuzzsec.store.model import RecordingRow, SyscallRow, TargetRow
 from gofuzzsec.syscalls.attribution import is_of_module, without_harness
@@ -103,7 +103,9 @@ def calls_with_stacks(calls: Sequence[CallSummary], modules: Collection[str] = (
     )
 
 
-def profile_summary(profile: Profile, rows: Sequence[SyscallRow], baseline: Collection[str]) -> str:
+def profile_summary(
+    profile: BuiltProfile, rows: Sequence[SyscallRow], baseline: Collection[str]
+) -> str:
     """How many calls *profile* allows, and how many each kind of evidence accounts for."""
     counts = [
         (words, needed)
@@ -127,7 +129,7 @@ def profile_summary(profile: Profile, rows: Sequence[SyscallRow], baseline: Coll
     return "\n".join(lines)
 
 
-def profile_reasons(profile: Profile) -> str:
+def profile_reasons(profile: BuiltProfile) -> str:
     """Every allowed call with all that needs it."""
     return "\n".join(
         f"{clean(call.name)}: {clean('; '.join(call.reasons))}" for call in profile.calls

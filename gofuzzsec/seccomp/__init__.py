@@ -1,9 +1,9 @@
 """Seccomp profiles: from evidence about system calls to a file that a container runtime loads.
 
-`profile.build_profile` decides what is allowed and keeps the reasons of every call;
-`profile.to_json` writes the form that the OCI runtime specification and Docker share.
+`model` is what a profile says, in whatever file; `formats` reads and writes the files.
+`build.build_profile` decides from evidence what is allowed and keeps the reasons of every call.
 """
 
-from gofuzzsec.seccomp.profile import AllowedCall, Profile, build_profile, to_json
+from gofuzzsec.seccomp.build import AllowedCall, BuiltProfile, build_profile, to_json
 
-__all__ = ["AllowedCall", "Profile", "build_profile", "to_json"]
+__all__ = ["AllowedCall", "BuiltProfile", "build_profile", "to_json"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gofuzzsec.cli import profile as profile_command
+from gofuzzsec.cli.profiles import build as profile_command
 from gofuzzsec.store import Store
 from gofuzzsec.syscalls.model import Recording
 from tests.cli.conftest import Run

@@ -18,8 +18,8 @@ from gofuzzsec.coordinator.options import SessionOptions
 from gofuzzsec.coordinator.session import run
 from gofuzzsec.corpus import unmarshal
 from gofuzzsec.errors import BinaryError, GofuzzsecError, RecorderError
+from gofuzzsec.seccomp.build import build_profile, to_json
 from gofuzzsec.seccomp.campaign import campaign_evidence
-from gofuzzsec.seccomp.profile import build_profile, to_json
 from gofuzzsec.store import InputRow, Store, SyscallRow
 from gofuzzsec.syscalls import baseline, strace
 from gofuzzsec.syscalls.bpf.tracer import Tracer

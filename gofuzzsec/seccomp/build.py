@@ -1,9 +1,5 @@
-"""The profile as a value, how it follows from evidence, and its JSON form.
-
-The form is that of ``linux.seccomp`` in the OCI runtime specification (config-linux.md), which
-Docker's ``--security-opt seccomp=FILE`` and Kubernetes' ``Localhost`` profiles read too: one list
-of allowed names, everything else refused with EPERM. Reasons are not written into the file, since
-the specification has no place for them; `Profile.calls` has them.
+"""How a profile follows from evidence: one list of allowed calls, everything else refused with
+EPERM, and the reasons of each.
 """
 
 from __future__ import annotations
@@ -37,7 +33,7 @@ class AllowedCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class BuiltProfile:
     """What is allowed on one architecture ("amd64" or "arm64"); everything else is refused.
 
     ``calls`` are sorted by name. ``left_out`` are names that only the test harness made.
@@ -63,7 +59,7 @@ def build_profile(
     arch: str,
     unrecorded: int = 0,
     incomplete: int = 0,
-) -> Profile:
+) -> BuiltProfile:
     """The least profile that lets everything in the evidence happen again.
 
     *rows* are the evidence of one or several targets, *baseline* the Go runtime's own calls, *oci*
@@ -87,7 +83,7 @@ def build_profile(
         if name in known:
             reasons.setdefault(name, []).append(f"kernel: {reason}")
     harness = {row.name for row in rows if row.origin == Origin.HARNESS}
-    return Profile(
+    return BuiltProfile(
         arch=arch,
         calls=tuple(AllowedCall(name, tuple(reasons[name])) for name in sorted(reasons)),
         left_out=tuple(sorted(harness - reasons.keys())),
@@ -98,7 +94,7 @@ def build_profile(
     )
 
 
-def to_json(profile: Profile) -> str:
+def to_json(profile: BuiltProfile) -> str:
     """*profile* as a seccomp profile file, the same text for the same names every time."""
     document: Mapping[str, object] = {
         "defaultAction": "SCMP_ACT_ERRNO",

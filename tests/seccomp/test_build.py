@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gofuzzsec.errors import ProfileError
-from gofuzzsec.seccomp import Profile, build_profile, to_json
+from gofuzzsec.seccomp import BuiltProfile, build_profile, to_json
 from gofuzzsec.store.model import SyscallRow
 from gofuzzsec.syscalls import table
 from gofuzzsec.syscalls.oci import KERNEL_CALLS, OCI_RUNTIME_CALLS
@@ -80,11 +80,11 @@ def build(
     oci: Iterable[str] = ("execve",),
     arch: str = "amd64",
     unrecorded: int = 0,
-) -> Profile:
+) -> BuiltProfile:
     return build_profile(list(rows), baseline=baseline, oci=oci, arch=arch, unrecorded=unrecorded)
 
 
-def reasons(profile: Profile, name: str) -> tuple[str, ...]:
+def reasons(profile: BuiltProfile, name: str) -> tuple[str, ...]:
     return next((call.reasons for call in profile.calls if call.name == name), ())
 
 

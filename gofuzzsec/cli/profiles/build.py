@@ -1,4 +1,4 @@
-"""``gofuzzsec profile``: seccomp profiles from what a campaign recorded."""
+"""``gofuzzsec profile build``: a seccomp profile from what a campaign recorded."""
 
 from __future__ import annotations
 
@@ -18,12 +18,7 @@ from gofuzzsec.syscalls.table import ARCHITECTURES, machine_arch
 from gofuzzsec.toolchain import find_go
 
 
-@click.group()
-def profile() -> None:
-    """Seccomp profiles from what a campaign recorded."""
-
-
-@profile.command()
+@click.command()
 @campaign_option
 @target_option
 @click.option(

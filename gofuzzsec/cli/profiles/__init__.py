@@ -1,0 +1,1 @@
+"""``gofuzzsec profile``: the life of a seccomp profile, one file a command; `group` names them."""

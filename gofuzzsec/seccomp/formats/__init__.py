@@ -1,0 +1,1 @@
+"""Reading and writing profiles: one module a format."""
