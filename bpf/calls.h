@@ -105,31 +105,6 @@ static __always_inline void place_call(struct process *p, struct slot *s, struct
 		key->windows = s->mode == INPUTS ? p->mask && p->epoch == st->epoch : p->mask;
 }
 
-// Whether it is a 32-bit call, or one of x32, whose numbers mean something else. A 64-bit one
-// leaves the address it returns to in rcx; who has that there by chance is told by the instruction.
-static __always_inline int is_compat(struct pt_regs *regs, u32 number)
-{
-#if defined(MACHINE_AMD64)
-	u16 code = 0;
-	if (number & 0x40000000 || regs->cs == 0x23)
-		return 1;
-	if (regs->cx == regs->ip && regs->r11 == regs->flags)
-		return 0;
-	bpf_probe_read_user(&code, sizeof(code), (void *)(regs->ip - 2));
-	return code == 0x80cd; // int 0x80
-#else
-	return (regs->pstate & 0x10) != 0;
-#endif
-}
-
-static __always_inline u32 kind_of(struct pt_regs *regs, u32 number)
-{
-	u64 a0 = R_ARG0(regs);
-	if (number == NR_CLONE3)
-		a0 = read_word(a0); // struct clone_args begins with its flags
-	return class_of(number, a0, R_ARG1(regs), R_ARG2(regs), R_ARG3(regs));
-}
-
 // The protocol of fuzz workers: requests come by descriptor 3, replies go by 4.
 static __always_inline int is_protocol(struct process *p, struct slot *s, struct state *st,
 				       struct thread *t, struct pt_regs *regs, u32 number)
@@ -199,13 +174,22 @@ int on_enter(struct bpf_raw_tracepoint_args *ctx)
 	t->epoch = st->epoch;
 	if (s->mode == FUNCTIONS && key->windows == 0)
 		return 0;
+#ifndef DENIALS
 	if (p->own && s->flags & STACKS)
 		key->stack = stack_of(p, s, st, key, &regs);
+#endif
 	if (is_compat(&regs, number))
 		key->flags |= COMPAT;
 	else
-		key->kind = kind_of(&regs, number);
+		tell_arguments(&regs, key);
 	t->busy = 1;
+#ifdef DENIALS
+	if (is_suspect(number, key)) {
+		if (p->own && s->flags & STACKS)
+			key->stack = stack_of(p, s, st, key, &regs);
+		keep_denial(p, s, st, &regs, key, 0, 1);
+	}
+#endif
 	// Of a goroutine's calls the agent sees all but the runtime's; that both mark one does no harm.
 	if (s->flags & MARKED && key->place != STARTUP) {
 		t->feature = 1 + (number < 511 ? number : 511) * 32 + key->kind * 3;
@@ -227,6 +211,35 @@ static __always_inline u32 ending_of(u32 number, long result)
 	return FAILED;
 }
 
+#ifdef DENIALS
+static __always_inline void denied(struct bpf_raw_tracepoint_args *ctx, u64 id)
+{
+	struct slot *s = 0;
+	struct state *st = 0;
+	struct pt_regs regs;
+	long result = ctx->args[1];
+	struct process *p = followed(id >> 32, &s, &st);
+	if (!p)
+		return;
+	bpf_probe_read_kernel(&regs, sizeof(regs), (void *)ctx->args[0]);
+	u32 number = R_NUMBER(&regs);
+	if (begins_nowhere(p, number, result))
+		return;
+	struct thread *t = thread_of(id, st);
+	if (!t)
+		return;
+	struct key *key = &t->pending;
+	struct key fresh = {.image = p->image, .number = number};
+	*key = fresh;
+	place_call(p, s, st, t, &regs, key);
+	if (p->own && s->flags & STACKS)
+		key->stack = stack_of(p, s, st, key, &regs);
+	if (is_compat(&regs, number))
+		key->flags |= COMPAT;
+	keep_denial(p, s, st, &regs, key, result, 0);
+}
+#endif
+
 int on_leave(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 id = bpf_get_current_pid_tgid();
@@ -234,8 +247,12 @@ int on_leave(struct bpf_raw_tracepoint_args *ctx)
 	struct slot *s = 0;
 	struct state *st = 0;
 	struct thread *t = threads.lookup(&tid);
-	if (!t || !(t->busy | t->opens))
+	if (!t || !(t->busy | t->opens)) {
+#ifdef DENIALS
+		denied(ctx, id);
+#endif
 		return 0;
+	}
 	long result = ctx->args[1];
 	struct process *p = followed(id >> 32, &s, &st);
 	if (!p)

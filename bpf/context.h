@@ -98,14 +98,74 @@ static __always_inline void name_task(struct process *p, struct state *st, u64 p
 		ADD(lost_processes);
 }
 
+// Whether it is a 32-bit call, or one of x32, whose numbers mean something else. A 64-bit one
+// leaves the address it returns to in rcx; who has that there by chance is told by the instruction.
+static __always_inline int is_compat(struct pt_regs *regs, u32 number)
+{
+#if defined(MACHINE_AMD64)
+	u16 code = 0;
+	if (number & 0x40000000 || regs->cs == 0x23)
+		return 1;
+	if (regs->cx == regs->ip && regs->r11 == regs->flags)
+		return 0;
+	bpf_probe_read_user(&code, sizeof(code), (void *)(regs->ip - 2));
+	return code == 0x80cd; // int 0x80
+#else
+	return (regs->pstate & 0x10) != 0;
+#endif
+}
+
+static __always_inline u32 kind_of(struct pt_regs *regs, u32 number)
+{
+	u64 a0 = R_ARG0(regs);
+	if (number == NR_CLONE3)
+		a0 = read_word(a0); // struct clone_args begins with its flags
+	return class_of(number, a0, R_ARG1(regs), R_ARG2(regs), R_ARG3(regs));
+}
+
+static __always_inline void tell_arguments(struct pt_regs *regs, struct key *key)
+{
+	key->kind = kind_of(regs, key->number);
+	if (values_of(key->number, R_ARG0(regs), R_ARG1(regs), R_ARG2(regs), R_ARG3(regs),
+		      &key->values))
+		key->flags |= TOLD;
+}
+
+// Whether the values of a call that was not counted like this before may be told: of each call only
+// so many different ones, for a program may pass on whatever its input says.
+static __always_inline int tell(u32 slot, struct key *key)
+{
+	u8 known = 1;
+	struct slot *s = slots.lookup(&slot);
+	struct tellings *t = tellings.lookup(&slot);
+	if (!s || !t)
+		return 0;
+	struct telling_key telling = {.life = s->life, .number = key->number, .values = key->values};
+	if (told.lookup(&telling))
+		return 1;
+	u32 *different = &t->different[key->number & (MOST_NUMBERS - 1)];
+	if (*different >= MOST_VALUES)
+		return 0;
+	__sync_fetch_and_add(different, 1);
+	return told.update(&telling, &known) == 0;
+}
+
 static __always_inline void count(u32 slot, struct state *st, struct key *what)
 {
+#ifdef DENIALS
+	return;
+#endif
 	struct key key = *what;
 	u64 none = 0;
 	void *map = counts.lookup(&slot);
 	if (!map)
 		return;
 	u64 *times = bpf_map_lookup_elem(map, &key);
+	if (!times && key.flags & TOLD && !tell(slot, &key)) {
+		key.flags &= ~TOLD;
+		key.values = 0;
+		times = bpf_map_lookup_elem(map, &key);
+	}
 	if (!times) {
 		bpf_map_update_elem(map, &key, &none, BPF_NOEXIST);
 		times = bpf_map_lookup_elem(map, &key);

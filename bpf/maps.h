@@ -12,7 +12,9 @@ enum { PROCESS, INPUTS, FUNCTIONS };                       // slot.mode
 enum { BEGUN, OK, REFUSED, FAILED, INTERRUPTED };          // key.ending
 enum { GOROUTINE, SCHEDULER, C, CHILD, STARTUP, OUTSIDE }; // key.place
 enum { GO = 1, MARKED = 2, STACKS = 4, CGO = 8 };          // slot.flags
-enum { COMPAT = 1, STACK_LOST = 2 };                       // key.flags
+enum { COMPAT = 1, STACK_LOST = 2, TOLD = 4 };             // key.flags; TOLD: values are there
+
+#define MOST_NUMBERS 512 // calls by number
 
 // Shared. What user space wants of a slot; written before a process is told of it.
 struct slot {
@@ -40,6 +42,7 @@ struct key {
 	u64 image;   // of tasks
 	u64 stack;   // of stacks, 0: none
 	u64 windows; // inside which
+	u64 values;  // of the deciding arguments, where TOLD
 	u32 number;
 	u8 kind, ending, place, flags;
 };
@@ -125,6 +128,18 @@ struct page {
 	u64 rest[2048 - 536];
 };
 
+// Values that were counted, so that those of one call can be told from too many.
+struct telling_key {
+	u32 life; // the slot's
+	u32 number;
+	u64 values;
+};
+
+// Shared. How many different ones, by number; cleared by user space with the state.
+struct tellings {
+	u32 different[MOST_NUMBERS];
+};
+
 struct session {
 	u64 nonce;
 	u64 pid; // offset of task_struct.pid; tgid follows it
@@ -148,6 +163,8 @@ BPF_TABLE("hash", u32, struct thread, threads, THREADS);
 BPF_TABLE("hash", struct goroutine_key, struct goroutine, goroutines, GOROUTINES);
 BPF_TABLE("hash", struct frame_key, u64, frames, GOROUTINES);
 BPF_TABLE("hash", struct point_key, u64, points, POINTS);
+BPF_TABLE("hash", struct telling_key, u8, told, VALUES);
+BPF_TABLE("array", u32, struct tellings, tellings, SLOTS);
 BPF_TABLE("hash", u64, struct stack, stacks, STACKS_ROOM);
 BPF_TABLE("percpu_array", u32, struct stack, scratch, 1);
 

@@ -5,8 +5,8 @@
 // does not fit a map is counted in struct state and makes the evidence incomplete.
 //
 // Loaded through bcc by gofuzzsec/syscalls/bpf/program.py, which puts the files included here in
-// their places and in front of all the sizes of the maps, MACHINE_* and class_of(), written from
-// gofuzzsec/syscalls/classes.py. It knows the layout of every struct marked "shared".
+// their places and in front of all the sizes of the maps, MACHINE_*, class_of() and
+// values_of(), written from gofuzzsec/syscalls/classes.py and arguments.py. It knows the layout of every struct marked "shared".
 //
 // Only raw tracepoints and uprobes, no field of a kernel struct whose place is not stable: struct
 // pt_regs is uapi; task_struct.pid is searched for at run time (on_enter's ASK). So headers of any
@@ -19,6 +19,7 @@
 #include "machine.h"
 #include "maps.h"
 #include "context.h"
+#include "denied.h"
 #include "calls.h"
 #include "windows.h"
 #include "cgo.h"

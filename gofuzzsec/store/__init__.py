@@ -11,6 +11,7 @@ methods on one part of them.
 from gofuzzsec.store.model import (
     BuildRow,
     CrashRow,
+    Incidence,
     InputRow,
     RecordingRow,
     Statements,
@@ -23,6 +24,7 @@ from gofuzzsec.store.store import Store
 __all__ = [
     "BuildRow",
     "CrashRow",
+    "Incidence",
     "InputRow",
     "RecordingRow",
     "StatRow",

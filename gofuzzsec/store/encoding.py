@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+
+_ARGS = re.compile(r"[0-9]{1,10}(?:,[0-9]{1,10})?")
 
 
 def text(value: str) -> str:
@@ -27,3 +30,20 @@ def unpack_names(column: str) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError("a list of names was expected")
     return tuple(names)
+
+
+def pack_args(values: Sequence[int]) -> str:
+    """Argument *values* (unsigned, 32 bits) as one column: "1,524289"; "" for none."""
+    return ",".join(map(str, values))
+
+
+def unpack_args(column: str) -> tuple[int, ...]:
+    """What `pack_args` was given. Raises ValueError when *column* is not from it."""
+    if not column:
+        return ()
+    if _ARGS.fullmatch(column) is None:
+        raise ValueError("one or two numbers were expected")
+    values = tuple(map(int, column.split(",")))
+    if max(values) >> 32:
+        raise ValueError("numbers of 32 bits were expected")
+    return values

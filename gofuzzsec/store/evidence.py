@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from gofuzzsec.errors import StoreError
 from gofuzzsec.store.database import Database, Row
-from gofuzzsec.store.encoding import text, unpack_names
+from gofuzzsec.store.encoding import text, unpack_args, unpack_names
 from gofuzzsec.store.model import RecordingRow, Statements, SyscallRow
 from gofuzzsec.store.problems import damaged
 from gofuzzsec.store.sums import Shown, insert, replace_process, retract
@@ -23,21 +23,21 @@ PROCESS_SOURCES = frozenset(("tests", "baseline", "harness", "integration", "cam
 
 _SELECT = (
     "SELECT name, origin, source, first_input, first_at, count, inputs, stable, kind, outcome,"
-    " first_label, stack.frames FROM syscall LEFT JOIN stack ON stack.id = syscall.stack_id"
+    " first_label, args, stack.frames FROM syscall LEFT JOIN stack ON stack.id = syscall.stack_id"
 )
-_ORDER = " ORDER BY name, origin, source, kind, outcome, first_at, syscall.id"
+_ORDER = " ORDER BY name, origin, source, kind, args, outcome, first_at, syscall.id"
 _BEHAVIOUR = (
     "SELECT DISTINCT name FROM syscall WHERE target_id = ? AND stable = 1"
     " AND source IN ('seeds', 'fuzz') AND origin IN ('target', 'unknown')"
 )
 _USES = (
-    "SELECT syscall.name, syscall.origin, syscall.kind, syscall.outcome, syscall_use.count,"
-    " syscall_use.stable, stack.frames FROM recording"
+    "SELECT syscall.name, syscall.origin, syscall.kind, syscall.outcome, syscall.args,"
+    " syscall_use.count, syscall_use.stable, stack.frames FROM recording"
     " JOIN syscall_use ON syscall_use.recording_id = recording.id"
     " JOIN syscall ON syscall.id = syscall_use.syscall_id"
     " LEFT JOIN stack ON stack.id = syscall_use.stack_id"
 )
-_USES_ORDER = " ORDER BY syscall.name, syscall.origin, syscall.kind, syscall.outcome"
+_USES_ORDER = " ORDER BY syscall.name, syscall.origin, syscall.kind, syscall.args, syscall.outcome"
 _RECORDINGS = (
     "SELECT recording.id, recording.source, coalesce(input.hash, ''), at, complete, problem, label,"
     " arch, covered, statements FROM recording LEFT JOIN input ON input.id = recording.input_id"
@@ -124,16 +124,23 @@ class Evidence(Database):
     def syscalls(self, target_id: int | None = None) -> list[SyscallRow]:
         """The summed table of a target, or of all together.
 
-        By name, origin, source, kind and outcome. Of several targets, counts are added and the
-        first sight of all is the first. Raises StoreError.
+        By name, origin, source, kind, args (as text) and outcome. Of several targets, counts are
+        added and the first sight of all is the first. Raises StoreError.
         """
         if target_id is not None:
             rows = self._rows(f"{_SELECT} WHERE target_id = ?{_ORDER}", (target_id,))
         else:
             rows = self._rows(f"{_SELECT}{_ORDER}")
-        merged: dict[tuple[str, ...], SyscallRow] = {}
+        merged: dict[tuple[object, ...], SyscallRow] = {}
         for found in map(self._syscall, rows):
-            key = (found.name, found.origin, found.source, found.kind, found.outcome)
+            key = (
+                found.name,
+                found.origin,
+                found.source,
+                found.kind,
+                found.args,
+                found.outcome,
+            )
             merged[key] = _both(merged[key], found) if key in merged else found
         return list(merged.values())
 
@@ -145,7 +152,8 @@ class Evidence(Database):
         return frozenset(name for (name,) in self._rows(_BEHAVIOUR, (target_id,)))
 
     def input_syscalls(self, input_id: int) -> list[SyscallUse]:
-        """The calls of one input by name, origin, kind and outcome; none while it is not recorded.
+        """The calls of one input by name, origin, kind, args and outcome; none while it has no
+        recording.
 
         Raises StoreError.
         """
@@ -205,9 +213,9 @@ class Evidence(Database):
 
     def _syscall(self, row: Row) -> SyscallRow:
         *values, frames = row
-        self._typed(tuple(values), str, str, str, str, float, int, int, int, str, str, str)
+        self._typed(tuple(values), str, str, str, str, float, int, int, int, str, str, str, str)
         name, origin, source, first_input, first_at, count, inputs, stable, *rest = values
-        kind, outcome, label = rest
+        kind, outcome, label, args = rest
         return SyscallRow(
             name=name,
             origin=origin,
@@ -221,11 +229,12 @@ class Evidence(Database):
             kind=kind,
             outcome=outcome,
             label=label,
+            args=self._args(args),
         )
 
     def _use(self, row: Row) -> SyscallUse:
-        name, origin, kind, outcome, count, stable = self._typed(
-            row[:-1], str, str, str, str, int, int
+        name, origin, kind, outcome, args, count, stable = self._typed(
+            row[:-1], str, str, str, str, str, int, int
         )
         try:
             maker, ending = Origin(origin), CallOutcome(outcome)
@@ -233,7 +242,14 @@ class Evidence(Database):
             found = f"a system call of origin {origin[:80]!r} and outcome {outcome[:80]!r}"
             raise damaged(self.path, found) from error
         stack = self._frames(row[-1])
-        return SyscallUse(name, maker, count, bool(stable), stack, kind, ending)
+        values = self._args(args)
+        return SyscallUse(name, maker, count, bool(stable), stack, kind, ending, values)
+
+    def _args(self, column: str) -> tuple[int, ...]:
+        try:
+            return unpack_args(column)
+        except ValueError as error:
+            raise damaged(self.path, f"argument values {column[:80]!r}") from error
 
     def _frames(self, column: object) -> tuple[str, ...]:
         if column is None:

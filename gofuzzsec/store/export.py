@@ -35,18 +35,21 @@ def testdata_folder(target: TargetRow) -> Path:
     return Path(target.package_dir) / "testdata" / "fuzz" / target.name
 
 
-def export_inputs(store: Store, target: TargetRow, folder: Path, *, testdata: bool) -> Exported:
+def export_inputs(
+    store: Store, target: TargetRow, folder: Path, *, testdata: bool, only: str = ""
+) -> Exported:
     """Write the kept inputs of *target* into *folder*, each under the name Go would give it.
 
     An input whose values are in *folder* already, under whatever name, is not written again. With
-    *testdata* the seeds of `f.Add` are left out, because `go test` runs them anyway. Raises OSError
+    *testdata* the seeds of `f.Add` are left out, because `go test` runs them anyway. *only* is the
+    hash of the one input to write, of whatever source. Raises OSError
     when a file cannot be written; what was written before stays.
     """
     files, _ = read_corpus(folder, None) if folder.is_dir() else ([], [])
     there = {marshal(file.values) for file in files}
     written = present = 0
     for row in store.inputs(target.id):
-        if testdata and row.source == "seed-add":
+        if row.hash != only if only else testdata and row.source == "seed-add":
             continue
         if row.data in there:
             present += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -33,11 +34,12 @@ class InputRow:
 
 @dataclass(frozen=True, slots=True)
 class SyscallRow:
-    """One (system call, kind, outcome, origin, source) of one target, over everything recorded.
+    """One (system call, kind, args, outcome, origin, source) of one target, over all recordings.
 
     ``source`` is seeds, fuzz, tests, baseline, harness, integration (a captured command) or
     campaign (all processes of a campaign, whether their inputs were kept or not). ``kind`` is the
-    class of the arguments, ``outcome`` how the call ended, as in SyscallUse.
+    class of the arguments, ``args`` the values of the deciding ones, ``outcome`` how the call
+    ended, as in SyscallUse.
 
     ``first_input`` is the hash of the first input that showed it (empty for whole processes),
     ``label`` that of the first whole process (empty for inputs and where it has none), ``first_at``
@@ -62,6 +64,19 @@ class SyscallRow:
     kind: str = ""
     outcome: str = "untold"
     label: str = ""
+    args: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Incidence:
+    """In how many of ``executions`` each behaviour showed (``counts``, by its name).
+
+    Of one epoch of a target; one ends when the executions since the first began are a quarter of a
+    doubling further.
+    """
+
+    executions: int
+    counts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ their tables, so that reading the others does not drag their overflow pages in; 
 table of its own because a rebuild rewrites it for every input, and the inputs need not move then.
 
 Version 1 had neither kinds nor outcomes of calls, one recording a source of whole processes, and no
-uses of those (`schema_v1`). `upgrade` makes it version 2.
+uses of those; version 2 had neither argument values nor incidences (`schema_old`). `upgrade` brings
+both to the present one.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from __future__ import annotations
 import re
 import sqlite3
 
-from gofuzzsec.store import schema_v1
+from gofuzzsec.store import schema_old
 
 APPLICATION_ID = 0x67665A73
 """What `file` and SQLite show as the database's owner: "gfZs"."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 STRICT_SINCE = (3, 37, 0)
 """SQLite that knows STRICT tables. Python 3.11 may come with an older one."""
@@ -95,6 +96,7 @@ _TABLES = (
         target_id INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
         name TEXT NOT NULL,
         kind TEXT NOT NULL,
+        args TEXT NOT NULL,
         outcome TEXT NOT NULL
             CHECK (outcome IN ('ok', 'refused', 'failed', 'begun', 'untold')),
         origin TEXT NOT NULL CHECK (origin IN ('target', 'runtime', 'harness', 'unknown')),
@@ -107,7 +109,7 @@ _TABLES = (
         inputs INTEGER NOT NULL CHECK (inputs >= 0),
         stable INTEGER NOT NULL CHECK (stable IN (0, 1)),
         stack_id INTEGER REFERENCES stack (id),
-        UNIQUE (target_id, name, kind, outcome, origin, source)
+        UNIQUE (target_id, name, kind, args, outcome, origin, source)
     )""",
     """CREATE TABLE syscall_use (
         recording_id INTEGER NOT NULL REFERENCES recording (id) ON DELETE CASCADE,
@@ -147,6 +149,14 @@ _TABLES = (
         cpu_seconds REAL NOT NULL
     )""",
     "CREATE INDEX stat_by_target ON stat (target_id)",
+    # The row of behaviour "" counts the executions themselves.
+    """CREATE TABLE incidence (
+        target_id INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
+        epoch INTEGER NOT NULL,
+        behaviour TEXT NOT NULL,
+        executions INTEGER NOT NULL CHECK (executions >= 0),
+        PRIMARY KEY (target_id, epoch, behaviour)
+    ) WITHOUT ROWID""",
 )
 
 
@@ -161,12 +171,13 @@ def build(connection: sqlite3.Connection) -> None:
 
 
 def statements(*, strict: bool, version: int = SCHEMA_VERSION) -> tuple[str, ...]:
-    """The SQL that makes the tables of *version* (1 or 2).
+    """The SQL that makes the tables of *version* (1 to 3).
 
     With *strict* SQLite itself checks every column's type.
     """
-    texts = _TABLES if version == SCHEMA_VERSION else tuple(map(_of_version_1, _TABLES))
-    return tuple(_with_strict(text) if strict else text for text in texts)
+    old = schema_old.STATEMENTS.get(version, {})
+    texts = (old.get(object_name(text), text) for text in _TABLES)
+    return tuple(_with_strict(text) if strict else text for text in texts if text)
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -202,10 +213,6 @@ def mismatch(connection: sqlite3.Connection) -> str:
             "else changed them; put a copy back, or choose another folder with --campaign"
         )
     return ""
-
-
-def _of_version_1(statement: str) -> str:
-    return schema_v1.STATEMENTS.get(object_name(statement), statement)
 
 
 def object_name(statement: str) -> str:

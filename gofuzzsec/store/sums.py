@@ -1,19 +1,23 @@
 """The summed table of system calls, kept up as recordings come and go.
 
-``syscall`` holds one row a (name, kind, outcome, origin, source) of a target, ``syscall_use`` says
-which recording showed which of them, in the order of `recording` ids: the order of sight. Functions
-here run inside a transaction of `Database`.
+``syscall`` holds one row a (name, kind, args, outcome, origin, source) of a target, ``syscall_use``
+says which recording showed which of them, in the order of `recording` ids: the order of sight.
+Functions here run inside a transaction of `Database`.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from gofuzzsec.store.encoding import pack_names, text
+from gofuzzsec.store.encoding import pack_args, pack_names, text
 from gofuzzsec.store.model import Statements
 from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse
+
+MOST_VALUES = 128
+"""Different values of deciding arguments that are kept of a call of a target: a fuzzed program may
+pass on whatever its input says, and a rule of so many values would be none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ def insert(connection: sqlite3.Connection, shown: Shown, recording: Recording) -
             text(recording.problem),
         ),
     ).lastrowid
-    for use in _merged(recording.uses):
+    for use in _merged(_bounded(connection, shown.target_id, recording.uses)):
         stack_id = _stack(connection, use.stack)
         syscall_id = _sum_up(connection, shown, use, stack_id)
         connection.execute(
@@ -136,12 +140,13 @@ def _sum_up(
     connection: sqlite3.Connection, shown: Shown, use: SyscallUse, stack_id: int | None
 ) -> int:
     """Add one use to the summed table; gives the id of its row there."""
-    key = (shown.target_id, use.name, use.kind, use.outcome, use.origin, shown.source)
+    args = pack_args(use.args)
+    key = (shown.target_id, use.name, use.kind, args, use.outcome, use.origin, shown.source)
     connection.execute(
-        "INSERT INTO syscall (target_id, name, kind, outcome, origin, source, first_input,"
+        "INSERT INTO syscall (target_id, name, kind, args, outcome, origin, source, first_input,"
         " first_label, first_at, count, inputs, stable, stack_id)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (target_id, name, kind, outcome, origin, source) DO UPDATE SET"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (target_id, name, kind, args, outcome, origin, source) DO UPDATE SET"
         " count = count + excluded.count, inputs = inputs + excluded.inputs,"
         " stable = max(stable, excluded.stable), stack_id = coalesce(stack_id, excluded.stack_id),"
         " first_input = CASE inputs WHEN 0 THEN excluded.first_input ELSE first_input END,"
@@ -159,8 +164,8 @@ def _sum_up(
         ),
     )
     row = connection.execute(
-        "SELECT id FROM syscall WHERE target_id = ? AND name = ? AND kind = ? AND outcome = ?"
-        " AND origin = ? AND source = ?",
+        "SELECT id FROM syscall WHERE target_id = ? AND name = ? AND kind = ? AND args = ?"
+        " AND outcome = ? AND origin = ? AND source = ?",
         key,
     ).fetchone()
     return int(row[0])
@@ -176,11 +181,34 @@ def _stack(connection: sqlite3.Connection, frames: tuple[str, ...]) -> int | Non
     return int(row[0])
 
 
+def _bounded(
+    connection: sqlite3.Connection, target_id: int, uses: Iterable[SyscallUse]
+) -> Iterator[SyscallUse]:
+    """*uses*, values not told where the call would come to have too many different ones."""
+    known: dict[str, set[str]] = {}
+    for use in uses:
+        if not use.args:
+            yield use
+            continue
+        name, args = text(use.name), pack_args(use.args)
+        if name not in known:
+            rows = connection.execute(
+                "SELECT DISTINCT args FROM syscall WHERE target_id = ? AND name = ?",
+                (target_id, name),
+            )
+            known[name] = {found for (found,) in rows}
+        if args not in known[name] and len(known[name]) >= MOST_VALUES:
+            yield replace(use, args=())
+        else:
+            known[name].add(args)
+            yield use
+
+
 def _merged(uses: Iterable[SyscallUse]) -> list[SyscallUse]:
     """One use a key: counts added, stable when any is, the first stack there is."""
-    merged: dict[tuple[str, str, CallOutcome, Origin], SyscallUse] = {}
+    merged: dict[tuple[str, str, tuple[int, ...], CallOutcome, Origin], SyscallUse] = {}
     for use in uses:
-        key = (text(use.name), text(use.kind), use.outcome, use.origin)
+        key = (text(use.name), text(use.kind), use.args, use.outcome, use.origin)
         known = merged.get(key)
         merged[key] = SyscallUse(
             name=key[0],
@@ -190,5 +218,6 @@ def _merged(uses: Iterable[SyscallUse]) -> list[SyscallUse]:
             stack=use.stack if known is None else known.stack or use.stack,
             kind=key[1],
             outcome=use.outcome,
+            args=use.args,
         )
     return list(merged.values())

@@ -27,6 +27,7 @@ from gofuzzsec import __version__
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.files import write_atomic
 from gofuzzsec.syscalls import table
+from gofuzzsec.syscalls.arguments import unpack
 from gofuzzsec.syscalls.bpf.process import Followed, follow_process
 from gofuzzsec.syscalls.bpf.tracer import Tracer
 from gofuzzsec.syscalls.classes import class_names
@@ -39,14 +40,14 @@ from gofuzzsec.toolchain.model import Go
 
 _TIMEOUT = 60.0
 _IN_C = "c"  # the kernel's word for a call out of the C library
-_VERSION = 3  # of the cached form, and of how calls are observed
+_VERSION = 4  # of the cached form, and of how calls are observed
 
 _ENDINGS = {
     "ok": CallOutcome.OK,
     "refused": CallOutcome.REFUSED,
     "failed": CallOutcome.FAILED,
 }
-_Counts = dict[tuple[str, str, str], int]  # by name, kind and outcome
+_Counts = dict[tuple[str, str, str, tuple[int, ...]], int]  # by name, kind, outcome and args
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,8 @@ def runtime_baseline(go: Go, tracer: Tracer | None = None) -> Recording:
         known = _observe(programs) if tracer is None else _followed(tracer, programs)
         write_atomic(cached, json.dumps([[*key, n] for key, n in sorted(known.items())]).encode())
     uses = (
-        SyscallUse(name, Origin.RUNTIME, count, kind=kind, outcome=CallOutcome(outcome))
-        for (name, kind, outcome), count in sorted(known.items())
+        SyscallUse(name, Origin.RUNTIME, count, kind=kind, outcome=CallOutcome(outcome), args=args)
+        for (name, kind, outcome, args), count in sorted(known.items())
     )
     return Recording(tuple(uses))
 
@@ -134,8 +135,8 @@ def _identity(by_bpf: bool, *programs: Path) -> str:
 def _read(path: Path) -> _Counts | None:
     try:
         found = {
-            (str(name), str(kind), CallOutcome(outcome).value): int(count)
-            for name, kind, outcome, count in json.loads(path.read_bytes())
+            (str(name), str(kind), CallOutcome(outcome).value, tuple(map(int, args))): int(count)
+            for name, kind, outcome, args, count in json.loads(path.read_bytes())
         }
     except (OSError, ValueError, TypeError):
         return None  # not there, or damaged: observe again
@@ -153,7 +154,7 @@ def _observe(programs: Sequence[tuple[Path, Sequence[Scenario]]]) -> _Counts:
             library = {s.name for s in done.deliberate if s.place is Place.FOREIGN}
             for use in done.recording.uses:
                 if use.origin is Origin.RUNTIME or use.name in library:
-                    key = (use.name, use.kind, use.outcome.value)
+                    key = (use.name, use.kind, use.outcome.value, use.args)
                     counts[key] = counts.get(key, 0) + use.count
     return counts
 
@@ -172,7 +173,7 @@ def _run(program: Path, scenario: Scenario, known: Collection[Sighting]) -> Trac
 
 def _followed(tracer: Tracer, programs: Sequence[tuple[Path, Sequence[Scenario]]]) -> _Counts:
     """What `_observe` gives, by bpf."""
-    counts: Counter[tuple[str, str, str]] = Counter()
+    counts: Counter[tuple[str, str, str, tuple[int, ...]]] = Counter()
     for program, scenarios in programs:
         for scenario in scenarios:
             done = follow_process(
@@ -185,12 +186,13 @@ def _followed(tracer: Tracer, programs: Sequence[tuple[Path, Sequence[Scenario]]
             _check(scenario, done)
             for use in done.recording.uses:
                 if use.origin is Origin.RUNTIME:
-                    counts[use.name, use.kind, use.outcome.value] += use.count
+                    counts[use.name, use.kind, use.outcome.value, use.args] += use.count
             for call in done.calls:
                 name = table.name(call.number, table.machine_arch())
                 if call.place == _IN_C and name is not None and not call.compat:
                     ending = _ENDINGS.get(call.ending, CallOutcome.BEGUN)
-                    counts[name, class_names(name)[call.kind], ending.value] += call.count
+                    args = () if call.values is None else unpack(name, call.values)
+                    counts[name, class_names(name)[call.kind], ending.value, args] += call.count
     return dict(counts)
 
 

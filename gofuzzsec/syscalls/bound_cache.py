@@ -30,15 +30,25 @@ _MOST_BYTES = 64 << 20
 
 def kept(program: GoProgram, roots: tuple[str, ...]) -> Bound | None:
     """The bound of *program* from *roots* (full names); None if there is none that is whole."""
-    path = cache_dir() / _FOLDER / _name(program, roots)
+    path = cache_dir() / _FOLDER / entry_name(program, roots)
     try:
         if path.stat().st_size > _MOST_BYTES:
             return None
-        found = _read(json.loads(path.read_bytes()))
-        os.utime(path)  # its last use, for `_prune`
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        found = parse(path.read_bytes())
+        os.utime(path)  # its last use, for `prune`
+    except OSError:
         return None
-    return found if found.roots == roots and found.arch == program.arch else None
+    if found is None or found.roots != roots or found.arch != program.arch:
+        return None
+    return found
+
+
+def parse(data: bytes) -> Bound | None:
+    """The bound that `keep` wrote as *data*; None for anything else."""
+    try:
+        return _read(json.loads(data))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def keep(program: GoProgram, bound: Bound) -> None:
@@ -47,11 +57,12 @@ def keep(program: GoProgram, bound: Bound) -> None:
     folder = made_cache_dir(_FOLDER)
     data = json.dumps(asdict(bound), separators=(",", ":")).encode("utf-8", "surrogatepass")
     with contextlib.suppress(OSError):
-        _prune(folder)
-        write_atomic(folder / _name(program, bound.roots), data)
+        prune(folder)
+        write_atomic(folder / entry_name(program, bound.roots), data)
 
 
-def _name(program: GoProgram, roots: tuple[str, ...]) -> str:
+def entry_name(program: GoProgram, roots: tuple[str, ...]) -> str:
+    """The file's name for what follows from *program* and *roots*, whatever is kept of it."""
     digest = hashlib.sha256()
     content = program.elf.image
     for offset in range(0, content.size, 1 << 24):
@@ -71,7 +82,8 @@ def _maker() -> str:
     return digest.hexdigest()
 
 
-def _prune(folder: Path) -> None:
+def prune(folder: Path) -> None:
+    """Remove what was not used for long."""
     horizon = time.time() - UNUSED_DAYS * 86400
     for path in folder.glob("*.json"):
         with contextlib.suppress(OSError):  # another process prunes as well

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from gofuzzsec.syscalls.arguments import MOST_VALUES
 from gofuzzsec.syscalls.model import CallOutcome
 from gofuzzsec.syscalls.places import Sighting, Stack
 
@@ -13,8 +15,19 @@ _REFUSALS = frozenset({"EPERM", "EACCES", "ENOSYS"})
 _NO_RETURN = frozenset({"execve", "execveat"})  # where they succeed
 _INTERRUPTED = ("ERESTART", "EINTR")
 
-Detail = tuple[str, CallOutcome]
-"""What a call was beyond its name: the class of its arguments, and how it ended."""
+
+class Detail(NamedTuple):
+    """What a call was beyond its name: ``kind``, ``outcome`` and ``args`` as in SyscallUse."""
+
+    kind: str
+    outcome: CallOutcome
+    args: tuple[int, ...] = ()
+
+    @property
+    def form(self) -> tuple[str, CallOutcome]:
+        """What says whether two runs did the same: values may be chance."""
+        return self.kind, self.outcome
+
 
 Details = Mapping[Detail, int]
 Calls = Mapping[Sighting, Details]
@@ -45,11 +58,12 @@ def total(calls: Calls) -> dict[Sighting, int]:
 class Bracket:
     """Calls between two moments of a trace. ``stacks`` holds, for each sighting, how often each
     distinct attribution key came (see `Observer`) with which details, and the first stack of these;
-    ``interrupted`` the calls that a signal interrupted; ``problems`` what could not be read."""
+    ``interrupted`` the calls that a signal interrupted, as begun; ``problems`` what could not be
+    read. A call with more than `MOST_VALUES` different values has those of the others not told."""
 
     calls: dict[Sighting, dict[Detail, int]] = field(default_factory=dict)
     stacks: dict[Sighting, dict[str, dict[Detail, tuple[int, Stack]]]] = field(default_factory=dict)
-    interrupted: set[tuple[Sighting, str]] = field(default_factory=set)
+    interrupted: set[tuple[Sighting, Detail]] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -57,12 +71,17 @@ class Bracket:
         """How often each sighting came."""
         return total(self.calls)
 
-    def add(self, sighting: Sighting, detail: Detail, times: int = 1) -> None:
-        """Count *sighting*."""
+    def add(self, sighting: Sighting, detail: Detail, times: int = 1) -> Detail:
+        """Count *sighting*; under which detail it was counted."""
         details = self.calls.get(sighting)
         if details is None:
             details = self.calls[sighting] = {}
+        if detail.args and detail not in details and len(details) >= MOST_VALUES:
+            known = {each.args for each in details}
+            if detail.args not in known and len(known) >= MOST_VALUES:
+                detail = detail._replace(args=())
         details[detail] = details.get(detail, 0) + times
+        return detail
 
     def take_back(self, sighting: Sighting, detail: Detail | None = None) -> Detail | None:
         """Uncount one call of *sighting*, any if *detail* is None; the detail of the call."""
@@ -90,9 +109,10 @@ class Bracket:
 
     def settle_interrupted(self) -> None:
         """Interrupted calls that nothing else shows have at least begun."""
-        for sighting, kind in self.interrupted:
-            if not any(known == kind for known, _ in self.calls.get(sighting, {})):
-                self.add(sighting, (kind, CallOutcome.BEGUN))
+        for sighting, begun in self.interrupted:
+            known = self.calls.get(sighting, {})
+            if not any(each.kind == begun.kind and each.args == begun.args for each in known):
+                self.add(sighting, begun)
         self.interrupted.clear()
 
     def problem(self, text: str) -> None:

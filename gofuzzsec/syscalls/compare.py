@@ -135,10 +135,10 @@ def _over(
 
 
 def _count(rows: Sequence[SyscallRow]) -> int:
-    shared: dict[tuple[str, ...], int] = {}
+    shared: dict[tuple[object, ...], int] = {}
     for row in rows:
         if row.source in _SHARED:
-            key = (row.source, row.origin, row.kind, row.outcome)
+            key = (row.source, row.origin, row.kind, row.outcome, row.args)
             shared[key] = max(shared.get(key, 0), row.count)
     return sum(row.count for row in rows if row.source not in _SHARED) + sum(shared.values())
 

@@ -18,9 +18,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gofuzzsec.errors import RecorderError
+from gofuzzsec.syscalls.arguments import unpack
 from gofuzzsec.syscalls.attribution import StackFrame, attribute
 from gofuzzsec.syscalls.classes import class_names
-from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse
+from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse, UseKey
 from gofuzzsec.syscalls.table import name as call_name
 from gofuzzsec.worker.agent_wire import CALL_FEATURES
 
@@ -62,11 +63,12 @@ class Feature:
 @dataclass(frozen=True, slots=True)
 class TracedCall:
     """A feature that came ``count`` times with one ``stack`` ("function file:line" lines,
-    innermost first)."""
+    innermost first) and the same ``values`` (the word of `arguments.pack`, None: not told)."""
 
     feature: int
     count: int
     stack: tuple[str, ...]
+    values: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def recording_of_trace(
 
 
 def _recording(calls: Iterable[TracedCall], arch: str, *, exact: bool) -> Recording:
-    merged: dict[tuple[str, str, CallOutcome, Origin], SyscallUse] = {}
+    merged: dict[UseKey, SyscallUse] = {}
     started: set[str] = set()
     unknown = False
     for call in calls:
@@ -139,7 +141,8 @@ def _recording(calls: Iterable[TracedCall], arch: str, *, exact: bool) -> Record
             continue
         stack = frames(call.stack)
         origin, ending = _origin(functions(stack), exact=exact), _ENDINGS[what.outcome]
-        key = (what.call, what.kind, ending, origin)
+        args = () if call.values is None else unpack(what.call, call.values)
+        key = (what.call, what.kind, ending, args, origin)
         known = merged.get(key)
         merged[key] = SyscallUse(
             what.call,
@@ -148,6 +151,7 @@ def _recording(calls: Iterable[TracedCall], arch: str, *, exact: bool) -> Record
             stack=(known.stack if known else ()) or stack,
             kind=what.kind,
             outcome=ending,
+            args=args,
         )
     problems = []
     if started:

@@ -39,6 +39,13 @@ class CallOutcome(StrEnum):
     UNTOLD = "untold"
 
 
+UseForm = tuple[str, str, CallOutcome, Origin]
+"""What says whether two runs did the same: name, kind, outcome, origin."""
+
+UseKey = tuple[str, str, CallOutcome, tuple[int, ...], Origin]
+"""By what uses differ: name, kind, outcome, args, origin."""
+
+
 @dataclass(frozen=True, slots=True)
 class SyscallUse:
     """One system call of one input or process, as one recorder saw it.
@@ -48,7 +55,10 @@ class SyscallUse:
     string a frame: "function file:line", or "function" where the line is not known (no function
     name holds a space: type arguments are written ``[...]``); empty where the backend gives none,
     or where earlier stacks settle the origin. ``kind`` is the class of the arguments (`classes`),
-    "" for a call without classes or where the backend does not say.
+    "" for a call without classes or where the backend does not say. ``args`` are the values of the
+    deciding arguments (`arguments.DECIDING`, in that order, unsigned); () means that they are not
+    told: the call has none, the backend cannot say, or there were too many different ones. They
+    take no part in whether a call is stable.
     """
 
     name: str
@@ -58,6 +68,17 @@ class SyscallUse:
     stack: tuple[str, ...] = ()
     kind: str = ""
     outcome: CallOutcome = CallOutcome.UNTOLD
+    args: tuple[int, ...] = ()
+
+    @property
+    def key(self) -> UseKey:
+        """By what it differs from other uses, in the order in which uses are sorted."""
+        return self.name, self.kind, self.outcome, self.args, self.origin
+
+    @property
+    def form(self) -> UseForm:
+        """What it says but for its values."""
+        return self.name, self.kind, self.outcome, self.origin
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,18 @@ OCI_RUNTIME_CALLS: Mapping[str, str] = MappingProxyType(
 )
 """Everything above, the default: a profile must start under plain ``docker run`` too."""
 
+OCI_VALUES: Mapping[str, frozenset[tuple[int, ...]]] = MappingProxyType(
+    {
+        # PR_SET_PDEATHSIG and PR_GET_PDEATHSIG (runc's system.ParentDeathSignal.Restore),
+        # PR_GET_KEEPCAPS and PR_SET_KEEPCAPS, PR_CAPBSET_READ and PR_CAPBSET_DROP (both empty the
+        # bounding set), PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT. Those of setting and dropping were
+        # seen in traces of both.
+        "prctl": frozenset((option,) for option in (1, 2, 7, 8, 23, 24, 38, 47)),
+    }
+)
+"""Of calls above, every value of their deciding arguments (`arguments`) that a runtime passes. What
+is not here has values that follow from the runtime's version: no rule may be made of it."""
+
 KERNEL_CALLS: Mapping[str, str] = MappingProxyType(
     {
         "clock_gettime": "the vDSO's way out where the clock cannot be read from user space",

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from gofuzzsec.syscalls import table
+from gofuzzsec.syscalls.arguments import decided_by, values_of
 from gofuzzsec.syscalls.attribution import StackFrame
 from gofuzzsec.syscalls.brackets import Bracket, Detail, outcome_of
 from gofuzzsec.syscalls.classes import examined, kind_of
@@ -21,17 +23,18 @@ from gofuzzsec.syscalls.trace import Call, Frame, Gone, Line, Noise, Resumed, un
 
 REQUESTS_FD, REPLIES_FD = 3, 4
 _STACK_LIMIT = 256
+_NOTHING = Detail("", CallOutcome.BEGUN)
 _SENSELESS = frozenset({"rt_sigreturn"})  # what it returns is not its own
 
 
 @dataclass(slots=True)
 class _Made:
-    """A call under way or ended. ``sighting`` is None for what does not count. ``detail`` is set
-    once it is counted in ``bracket``."""
+    """A call under way or ended. ``sighting`` is None for what does not count. ``begun`` is its
+    detail while it has only begun, ``detail`` is set once it is counted in ``bracket``."""
 
     call: Call
     sighting: Sighting | None
-    kind: str
+    begun: Detail
     bracket: Bracket
     detail: Detail | None = None
 
@@ -164,7 +167,7 @@ class Observer:
             if outcome is not None:
                 _count(made, outcome)
             elif made.detail is None:
-                made.bracket.interrupted.add((made.sighting, made.kind))
+                made.bracket.interrupted.add((made.sighting, made.begun))
             if made.sighting.place in OPEN_PLACES:
                 self._ended = made
         if result is None or call.name not in ("execve", "read", "write"):
@@ -207,7 +210,7 @@ class Observer:
         bracket = self._bracket()
         name = self._checked_name(call, bracket)
         if name is None or name in table.KERNEL_ARTEFACTS:
-            return _Made(call, None, "", bracket)
+            return _Made(call, None, _NOTHING, bracket)
         place = Place.UNTOLD
         process = self._lineage.process(call.tid, self.opened)
         if process is not None and (not process.own or self._execs > 1):
@@ -217,7 +220,7 @@ class Observer:
         elif process is not None:
             place = self._own_place(call, name, bracket)
         sighting = None if self._is_protocol(call) else Sighting(name, place)
-        return _Made(call, sighting, self._kind(call, name), bracket)
+        return _Made(call, sighting, self._begun(call, name), bracket)
 
     def _own_place(self, call: Call, name: str, bracket: Bracket) -> Place:
         """The place of a call by the traced process itself."""
@@ -237,13 +240,11 @@ class Observer:
             self._poller.piped(call)
         return place
 
-    def _kind(self, call: Call, name: str) -> str:
-        """The class of the call's arguments, "" where it has none or they cannot be read."""
-        wanted = examined(name)
-        if not wanted:
-            return ""
-        args = call.numbers(wanted)
-        return "" if args is None else kind_of(name, args, self._arch)
+    def _begun(self, call: Call, name: str) -> Detail:
+        """What the call's arguments say of it; nothing where they cannot be read."""
+        wanted = _wanted(name)
+        args = call.numbers(wanted) if wanted else None
+        return _NOTHING if args is None else _detail(name, args, self._arch)
 
     def _checked_name(self, call: Call, bracket: Bracket) -> str | None:
         """The kernel's name of the call, None (and a problem noted) for what has none."""
@@ -277,10 +278,20 @@ class Observer:
         self._starts.gone(tid)
 
 
+@cache
+def _wanted(name: str) -> tuple[int, ...]:
+    """The arguments to be read of call *name*, rising."""
+    return tuple(sorted({*examined(name), *decided_by(name)}))
+
+
+@lru_cache(maxsize=1 << 14)
+def _detail(name: str, args: tuple[int, ...], arch: str) -> Detail:
+    return Detail(kind_of(name, args, arch), CallOutcome.BEGUN, values_of(name, args))
+
+
 def _count(made: _Made, outcome: CallOutcome) -> None:
     if made.sighting is not None and made.detail is None:
-        made.detail = (made.kind, outcome)
-        made.bracket.add(made.sighting, made.detail)
+        made.detail = made.bracket.add(made.sighting, made.begun._replace(outcome=outcome))
 
 
 def _credit_runtime(made: _Made) -> None:
@@ -291,4 +302,4 @@ def _credit_runtime(made: _Made) -> None:
         made.bracket.take_back(made.sighting, made.detail)
     made.sighting = Sighting(made.sighting.name, Place.RUNTIME)
     if made.detail is not None:
-        made.bracket.add(made.sighting, made.detail)
+        made.detail = made.bracket.add(made.sighting, made.detail)

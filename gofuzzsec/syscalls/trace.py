@@ -20,13 +20,14 @@ import re
 from dataclasses import dataclass
 
 _CLONE_THREAD = 0x00010000
+_VALUE = r"-?[1-9][0-9]{0,19}|0x[0-9a-f]{1,16}|0|\?"
 _START = re.compile(r"(\d{1,10}) +(?:\[([0-9a-f]{1,16}|\?+)\] )?")
 _WHOLE = re.compile(  # nearly every line, in one go
     r"(\d{1,10}) +\[([0-9a-f]{16})\] (\w{1,64})\(([0-9a-fx, ]*)\)\s+="
-    r" (-?\d+|0x[0-9a-f]+|\?)(?: (E[A-Z0-9]+))?(?: .*)?"
+    rf" ({_VALUE})(?: (E[A-Z0-9]+))?(?: .*)?"
 )
 _NAME = re.compile(r"(\w{1,64})\(")
-_RESULT = re.compile(r"\)\s+= (-?\d+|0x[0-9a-f]+|\?)(?: (E[A-Z0-9]+))?(?: .*)?$")
+_RESULT = re.compile(rf"\)\s+= ({_VALUE})(?: (E[A-Z0-9]+))?(?: .*)?$")
 _CLONE3_FLAGS = re.compile(r"\{flags=(0x[0-9a-f]{1,16}|0)\b")
 _RESUMED = re.compile(r"<\.\.\. (\w{1,64}) resumed>")
 _FRAME_END = re.compile(r"\[0x([0-9a-f]{1,16})\]$")

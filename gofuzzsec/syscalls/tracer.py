@@ -189,27 +189,29 @@ class TraceStream:
 
         ``ended`` is True from the moment that the tracer has closed its end.
         """
-        try:
-            chunk = os.read(self._fd, _CHUNK)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            if error.errno == errno.EBADF:
-                return False
-            raise
-        if not chunk:
-            self.ended = True
-            return False
-        self._lines(self._partial + chunk, observer)
-        return True
-
-    def _lines(self, data: bytes, observer: Observer) -> None:
-        *lines, self._partial = data.split(b"\n")
-        for line in lines:
-            observer.observe(parse_line(line.decode("utf-8", "replace"), self._binary))
+        lines = self.lines()
+        for line in lines or ():
+            observer.observe(parse_line(line, self._binary))
         if len(self._partial) > _LONGEST_LINE:
             observer.current.problem("expected lines of strace output, found one without end")
             self._partial = b""
+        return lines is not None
+
+    def lines(self) -> list[str] | None:
+        """The whole lines among what is there, None when there was nothing. Does not block."""
+        try:
+            chunk = os.read(self._fd, _CHUNK)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno == errno.EBADF:
+                return None
+            raise
+        if not chunk:
+            self.ended = True
+            return None
+        *lines, self._partial = (self._partial + chunk).split(b"\n")
+        return [line.decode("utf-8", "replace") for line in lines]
 
     def close(self) -> None:
         """Stop reading, and end whatever is still watched. Safe to call twice."""

@@ -5,39 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from gofuzzsec.syscalls.brackets import Calls, Detail, Details
-from gofuzzsec.syscalls.model import CallOutcome, Origin, SyscallUse
+from gofuzzsec.syscalls.model import Origin, SyscallUse
 from gofuzzsec.syscalls.places import Place, Sighting, Stack
 from gofuzzsec.syscalls.precedents import Attributed, Precedents, Shown
 
 _PLACE_ORIGINS = {Place.RUNTIME: Origin.RUNTIME, Place.CHILD: Origin.TARGET}
-_Merged = dict[tuple[str, str, CallOutcome, Origin], SyscallUse]
+_Merged = dict[tuple[str, Detail, Origin], SyscallUse]
 
 
 def uses_of(
     runs: tuple[Calls, ...], attributed: Attributed, precedents: Precedents, stray: Calls
 ) -> tuple[SyscallUse, ...]:
-    """The uses of one input, sorted by name, kind, outcome and origin.
+    """The uses of one input, sorted by name, kind, outcome, args and origin.
 
     *runs* are the calls of its runs, *attributed* what its own stacks say (may be empty). *stray*
     are calls seen around it, outside any input: they are reported, never as stable, so that no call
     goes missing.
 
-    A use is stable when all of several runs have it. Where they all have the call, but in no kind
-    and outcome alike (it makes a folder that is there the second time), all of these are.
+    A use is stable when all of several runs have it, whatever its values. Where they all have the
+    call, but in no kind and outcome alike (it makes a folder that is there the second time), all of
+    these are.
     """
     both = stable_calls(runs)
     merged: _Merged = {}
     for sighting in sorted({s for run in runs for s in run}, key=lambda s: (s.name, s.place)):
         seen = [run.get(sighting, {}) for run in runs]
         most = _most(seen)
-        alike = [detail for detail in most if all(detail in details for details in seen)]
+        forms = [{detail.form for detail in details} for details in seen]
+        alike = [detail for detail in most if all(detail.form in each for each in forms)]
         steady = set(alike or most) if len(runs) > 1 and sighting in both else set()
         for origin, detail, count, stack in _made(sighting, most, attributed, precedents, both):
             _merge(merged, sighting.name, origin, detail, count, detail in steady, stack)
     for sighting, details in stray.items():
         if sighting.place is not Place.RUNTIME:
             for origin in _origins_of(sighting, {}, precedents, {}):
-                if not any((key[0], key[3]) == (sighting.name, origin) for key in merged):
+                if not any((key[0], key[2]) == (sighting.name, origin) for key in merged):
                     for detail, count in details.items():
                         _merge(merged, sighting.name, origin, detail, count, False, ())
     return tuple(merged[key] for key in sorted(merged))
@@ -65,13 +67,24 @@ def _made(
     for detail, count in details.items():
         if len(found) == 1:
             ((origin, shown),) = found.items()
-            yield origin, detail, count, shown.get(detail, (0, ()))[1]
+            yield origin, detail, count, (_shown(shown, detail) or (0, ()))[1]
             continue
-        makers = {origin: shown[detail] for origin, shown in found.items() if detail in shown}
+        makers = {
+            origin: known
+            for origin, shown in found.items()
+            if (known := _shown(shown, detail)) is not None
+        }
         if not makers:  # no stack of such a call came, and several could have made it
             yield Origin.UNKNOWN, detail, count, ()
         for origin, (share, stack) in makers.items():
             yield origin, detail, share if len(makers) > 1 else count, stack
+
+
+def _shown(shown: Shown, detail: Detail) -> tuple[int, Stack] | None:
+    """What stacks showed of *detail*, or else of calls that differ in their values alone."""
+    if detail in shown:
+        return shown[detail]
+    return next((known for each, known in shown.items() if each.form == detail.form), None)
 
 
 def _origins_of(
@@ -102,8 +115,7 @@ def _merge(
     stack: Stack,
 ) -> None:
     """One use may come from several places: through cgo and not, say."""
-    kind, outcome = detail
-    key = (name, kind, outcome, origin)
+    key = (name, detail, origin)
     old = merged.get(key)
     merged[key] = SyscallUse(
         name,
@@ -111,6 +123,5 @@ def _merge(
         count + (old.count if old else 0),
         stable or (old is not None and old.stable),
         (old.stack if old else ()) or tuple(map(str, stack)),
-        kind,
-        outcome,
+        *detail,
     )

@@ -73,7 +73,7 @@ def check_sums(store: Store, target_id: int) -> None:
     shown: dict[tuple[str, ...], set[str]] = {}
     for row in store.inputs(target_id):
         for use in store.input_syscalls(row.id):
-            key = (use.name, use.kind, use.outcome.value, use.origin.value)
+            key = (use.name, use.kind, str(use.args), use.outcome.value, use.origin.value)
             counts[key] += use.count
             inputs[key] += 1
             shown.setdefault(key, set()).add(row.hash)
@@ -82,7 +82,7 @@ def check_sums(store: Store, target_id: int) -> None:
     for total in store.syscalls(target_id):
         if total.source not in ("seeds", "fuzz"):
             continue
-        key = (total.name, total.kind, total.outcome, total.origin)
+        key = (total.name, total.kind, str(total.args), total.outcome, total.origin)
         summed[key] += total.count
         showing[key] += total.inputs
         if total.inputs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gofuzzsec.errors import StoreError, UsageError
-from gofuzzsec.store import StatRow, Store, TargetRow
+from gofuzzsec.store import Incidence, StatRow, Store, TargetRow
 from tests.store.making import add_crash, add_target, corpus_file
 
 
@@ -81,3 +81,24 @@ def test_series(store: Store, target: TargetRow) -> None:
     ]
     assert store.executions(target.id) == 250
     assert store.executions(add_target(store, "FuzzB").id) == 0
+
+
+def test_incidences_add_up(store: Store, target: TargetRow) -> None:
+    assert store.incidence(target.id) == ()
+    store.add_incidence(target.id, 3, {"read ok": 2, "a\udcffb": 1})
+    store.add_incidence(target.id, 997, {"read ok": 1, "bind": 0})  # of a later epoch
+    store.add_incidence(target.id, 20, {"read ok": 7})
+    store.add_incidence(target.id, 30, {"read ok": 2})
+    other = add_target(store, "FuzzB")
+    store.add_incidence(other.id, 1, {})
+    first, second, third = store.incidence(target.id)
+    assert first == Incidence(3, {"a\\udcffb": 1, "read ok": 2})
+    assert second == Incidence(997, {"bind": 0, "read ok": 1})
+    assert third == Incidence(50, {"read ok": 9})
+    assert store.incidence(other.id) == (Incidence(1, {}),)
+    negative: tuple[tuple[int, dict[str, int]], ...] = ((-1, {}), (1, {"x": -1}), (1, {"": 1}))
+    for executions, counts in negative:
+        with pytest.raises(ValueError, match="counts of at least 0"):
+            store.add_incidence(target.id, executions, counts)
+    with pytest.raises(StoreError):
+        store.add_incidence(99, 1, {})

@@ -150,7 +150,7 @@ def test_newer_version(opening: Opening, campaign: Path) -> None:
     Store.create(campaign).close()
     newer = schema.SCHEMA_VERSION + 1
     _alter(campaign, f"PRAGMA user_version = {newer}")
-    _refused(opening, campaign, f"schema version {newer} and this gofuzzsec knows up to 2")
+    _refused(opening, campaign, f"schema version {newer} and this gofuzzsec knows up to 3")
 
 
 @_OPENINGS
@@ -169,7 +169,7 @@ def test_newer_version(opening: Opening, campaign: Path) -> None:
 def test_changed_tables(opening: Opening, campaign: Path, change: str) -> None:
     Store.create(campaign).close()
     _alter(campaign, change)
-    _refused(opening, campaign, "its tables are not those of schema version (2|-1)")
+    _refused(opening, campaign, "its tables are not those of schema version (3|-1)")
 
 
 def test_index_that_lies(campaign: Path) -> None:

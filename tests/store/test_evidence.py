@@ -20,6 +20,8 @@ from hypothesis.stateful import (
 
 from gofuzzsec.errors import StoreError
 from gofuzzsec.store import RecordingRow, Store, TargetRow
+from gofuzzsec.store.encoding import pack_args, unpack_args
+from gofuzzsec.store.sums import MOST_VALUES
 from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse
 from gofuzzsec.syscalls.table import machine_arch
 from tests.store.making import add_input, add_target, calls, check_sums, corpus_file, only
@@ -297,3 +299,51 @@ class Sums(RuleBasedStateMachine):
 
 TestSums = Sums.TestCase
 TestSums.settings = settings(max_examples=40, stateful_step_count=25)
+
+
+def _with(*args: int, count: int = 1) -> SyscallUse:
+    return SyscallUse("prctl", Origin.TARGET, count, args=args)
+
+
+def test_values_are_rows_of_their_own(store: Store, target: TargetRow) -> None:
+    first, second = (add_input(store, target.id, text) for text in "ab")
+    seen = Recording((_with(15), _with(38, count=2), _with(15), _with()))
+    store.add_recording(target.id, first.id, seen, "fuzz")
+    store.add_recording(target.id, second.id, Recording((_with(38), _with(1, 2**32 - 1))), "fuzz")
+    rows = [(row.args, row.count, row.inputs) for row in store.syscalls(target.id)]
+    assert rows == [((), 1, 1), ((1, 2**32 - 1), 1, 1), ((15,), 2, 1), ((38,), 3, 2)]
+    assert store.input_syscalls(first.id) == [_with(), _with(15, count=2), _with(38, count=2)]
+    other = add_target(store, "FuzzB")
+    row = add_input(store, other.id, "a")
+    store.add_recording(other.id, row.id, Recording((_with(15),)), "fuzz")
+    assert [found.count for found in store.syscalls() if found.args == (15,)] == [3]
+    check_sums(store, target.id)
+
+
+def test_values_without_end_are_not_told(store: Store, target: TargetRow) -> None:
+    for start in range(0, MOST_VALUES + 60, 30):
+        row = add_input(store, target.id, str(start))
+        uses = tuple(_with(value) for value in range(start, start + 30))
+        store.add_recording(target.id, row.id, Recording((*uses, _with(0))), "fuzz")
+    rows = store.syscalls(target.id)
+    assert len(rows) == MOST_VALUES + 1
+    untold = next(row for row in rows if not row.args)
+    assert untold.count >= 60
+    check_sums(store, target.id)
+
+
+@pytest.mark.parametrize("column", ["1;2", "1,2,3", "-1", "1,", "4294967296", "²"])
+def test_broken_values_are_damage(store: Store, target: TargetRow, column: str) -> None:
+    store.add_process_recording(target.id, "tests", Recording((_with(1),)))
+    (recording,) = store.recordings(target.id)
+    with store._writing() as connection:
+        connection.execute("UPDATE syscall SET args = ?", (column,))
+    with pytest.raises(StoreError, match="argument values"):
+        store.syscalls(target.id)
+    with pytest.raises(StoreError, match="argument values"):
+        store.recording_syscalls(recording.id)
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=2))
+def test_values_come_back_as_they_were_kept(values: list[int]) -> None:
+    assert unpack_args(pack_args(values)) == tuple(values)

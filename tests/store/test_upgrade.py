@@ -1,4 +1,4 @@
-"""Databases of schema version 1: brought up to date by a writer, read as they are by a reader."""
+"""Databases of schema versions 1 and 2: a writer brings them up to date, a reader leaves them."""
 
 from __future__ import annotations
 
@@ -10,146 +10,20 @@ from typing import Any
 
 import pytest
 
-from gofuzzsec.corpus.format import file_name
 from gofuzzsec.errors import StoreError
-from gofuzzsec.store import RecordingRow, Store, SyscallRow, schema, upgrade
+from gofuzzsec.store import (
+    Incidence,
+    RecordingRow,
+    Statements,
+    Store,
+    SyscallRow,
+    schema,
+    upgrade,
+)
 from gofuzzsec.syscalls.model import CallOutcome, Origin, SyscallUse
 from tests.store.children import Report, child
-from tests.store.making import add_input, calls, check_sums, corpus_file
-
-# What the gofuzzsec of that version wrote, word for word: a database has these texts in it.
-_VERSION_1 = """
-CREATE TABLE target (
-        id INTEGER PRIMARY KEY,
-        import_path TEXT NOT NULL,
-        name TEXT NOT NULL,
-        package_dir BLOB NOT NULL,
-        module_dir BLOB NOT NULL,
-        binary BLOB NOT NULL,
-        types TEXT NOT NULL,
-        external INTEGER NOT NULL CHECK (external IN (0, 1)),
-        UNIQUE (import_path, name)
-    ) STRICT;
-CREATE TABLE build (
-        target_id INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
-        key TEXT NOT NULL,
-        go_version TEXT NOT NULL,
-        counters INTEGER NOT NULL CHECK (counters >= 0),
-        used_at REAL NOT NULL,
-        PRIMARY KEY (target_id, key)
-    ) STRICT;
-CREATE TABLE input (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        target_id INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
-        hash TEXT NOT NULL,
-        source TEXT NOT NULL
-            CHECK (source IN ('seed-add', 'seed-testdata', 'seed-cache', 'fuzz')),
-        why TEXT NOT NULL CHECK (why IN ('seed', 'coverage', 'syscall')),
-        parent INTEGER REFERENCES input (id) ON DELETE SET NULL,
-        found_at REAL NOT NULL,
-        data BLOB NOT NULL,
-        UNIQUE (target_id, hash)
-    ) STRICT;
-CREATE INDEX input_by_hash ON input (hash);
-CREATE INDEX input_by_parent ON input (parent);
-CREATE TABLE coverage (
-        input_id INTEGER PRIMARY KEY REFERENCES input (id) ON DELETE CASCADE,
-        build_key TEXT NOT NULL,
-        exec_ns INTEGER NOT NULL,
-        features BLOB NOT NULL
-    ) STRICT;
-CREATE TABLE recording (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        target_id INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
-        source TEXT NOT NULL
-            CHECK (source IN ('seeds', 'fuzz', 'tests', 'baseline', 'harness')),
-        input_id INTEGER UNIQUE REFERENCES input (id) ON DELETE CASCADE,
-        at REAL NOT NULL,
-        complete INTEGER NOT NULL CHECK (complete IN (0, 1)),
-        problem TEXT NOT NULL,
-        CHECK ((input_id IS NOT NULL) = (source IN ('seeds', 'fuzz')))
-    ) STRICT;
-CREATE UNIQUE INDEX recording_of_process ON recording (target_id, source) WHERE input_id IS NULL;
-CREATE TABLE stack (
-        id INTEGER PRIMARY KEY,
-        frames TEXT NOT NULL UNIQUE
-    ) STRICT;
-CREATE TABLE syscall (
-        id INTEGER PRIMARY KEY,
-        target_id INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
-        name TEXT NOT NULL,
-        origin TEXT NOT NULL CHECK (origin IN ('target', 'runtime', 'harness', 'unknown')),
-        source TEXT NOT NULL
-            CHECK (source IN ('seeds', 'fuzz', 'tests', 'baseline', 'harness')),
-        first_input TEXT NOT NULL,
-        first_at REAL NOT NULL,
-        count INTEGER NOT NULL CHECK (count >= 0),
-        inputs INTEGER NOT NULL CHECK (inputs >= 0),
-        stable INTEGER NOT NULL CHECK (stable IN (0, 1)),
-        stack_id INTEGER REFERENCES stack (id),
-        UNIQUE (target_id, name, origin, source)
-    ) STRICT;
-CREATE TABLE syscall_use (
-        recording_id INTEGER NOT NULL REFERENCES recording (id) ON DELETE CASCADE,
-        syscall_id INTEGER NOT NULL REFERENCES syscall (id) ON DELETE CASCADE,
-        count INTEGER NOT NULL CHECK (count >= 0),
-        stable INTEGER NOT NULL CHECK (stable IN (0, 1)),
-        stack_id INTEGER REFERENCES stack (id),
-        PRIMARY KEY (recording_id, syscall_id)
-    ) WITHOUT ROWID, STRICT;
-CREATE INDEX syscall_use_by_syscall ON syscall_use (syscall_id);
-CREATE TABLE crash (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        target_id INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
-        hash TEXT NOT NULL,
-        kind TEXT NOT NULL CHECK (kind IN ('crash', 'fail', 'hang', 'oom')),
-        key TEXT NOT NULL,
-        summary TEXT NOT NULL,
-        path BLOB NOT NULL,
-        reproduced INTEGER NOT NULL CHECK (reproduced IN (0, 1)),
-        found_at REAL NOT NULL,
-        count INTEGER NOT NULL CHECK (count >= 1),
-        output TEXT NOT NULL,
-        data BLOB NOT NULL,
-        original BLOB NOT NULL,
-        UNIQUE (target_id, key)
-    ) STRICT;
-CREATE INDEX crash_by_hash ON crash (hash);
-CREATE TABLE stat (
-        id INTEGER PRIMARY KEY,
-        target_id INTEGER NOT NULL REFERENCES target (id) ON DELETE CASCADE,
-        at REAL NOT NULL,
-        executions INTEGER NOT NULL,
-        edges INTEGER NOT NULL,
-        corpus INTEGER NOT NULL,
-        syscalls INTEGER NOT NULL,
-        crashes INTEGER NOT NULL,
-        cpu_seconds REAL NOT NULL
-    ) STRICT;
-CREATE INDEX stat_by_target ON stat (target_id);
-"""
-_HASH = file_name(corpus_file("a"))
-_STACK = ("syscall.openat", "m.Read")
-_ROWS = f"""
-INSERT INTO target VALUES (1, 'example.org/m', 'FuzzA', x'2f', x'2f', x'', '["string"]', 0);
-INSERT INTO build VALUES (1, 'b0', 'go1.27.3', 100, 5.0);
-INSERT INTO input VALUES (1, 1, '{_HASH}', 'fuzz', 'coverage', NULL, 9.0,
-    x'{corpus_file("a").hex()}');
-INSERT INTO coverage VALUES (1, 'b0', 100, x'');
-INSERT INTO stack VALUES (3, '["syscall.openat","m.Read"]');
-INSERT INTO recording VALUES (2, 1, 'fuzz', 1, 10.0, 1, '');
-INSERT INTO recording VALUES (4, 1, 'tests', NULL, 20.0, 0, 'a test failed');
-INSERT INTO recording VALUES (5, 1, 'baseline', NULL, 30.0, 1, '');
-INSERT INTO recording VALUES (9, 1, 'harness', NULL, 40.0, 1, '');
-DELETE FROM recording WHERE id = 9;
-INSERT INTO syscall VALUES (7, 1, 'openat', 'target', 'fuzz', '{_HASH}', 10.0, 6, 1, 1, 3);
-INSERT INTO syscall VALUES (8, 1, 'openat', 'target', 'tests', '', 20.0, 4, 0, 1, 3);
-INSERT INTO syscall VALUES (9, 1, 'mmap', 'runtime', 'baseline', '', 30.0, 5, 0, 1, NULL);
-INSERT INTO syscall VALUES (10, 1, 'bind', 'target', 'fuzz', 'feed', 1.0, 0, 0, 0, NULL);
-INSERT INTO syscall_use VALUES (2, 7, 6, 1, 3);
-INSERT INTO crash VALUES (3, 1, 'beef', 'fail', 'k', 's', x'2f', 1, 8.0, 2, 'o', x'00', x'01');
-INSERT INTO stat VALUES (1, 1, 5.0, 100, 9, 2, 3, 0, 1.5);
-"""
+from tests.store.making import add_input, calls, check_sums
+from tests.store.old_versions import HASH, STACK, make_old
 
 _STRICT = pytest.mark.parametrize("strict", [True, False])
 
@@ -157,20 +31,7 @@ _STRICT = pytest.mark.parametrize("strict", [True, False])
 @pytest.fixture
 def old(campaign: Path) -> Path:
     """A campaign that the gofuzzsec of version 1 kept."""
-    return _make(campaign, strict=sqlite3.sqlite_version_info >= schema.STRICT_SINCE)
-
-
-def _make(campaign: Path, *, strict: bool) -> Path:
-    campaign.mkdir()
-    connection = sqlite3.connect(campaign / "campaign.db")
-    text = _VERSION_1
-    if not strict:
-        text = text.replace(", STRICT", "").replace(" STRICT", "")
-    connection.executescript(f"PRAGMA journal_mode = WAL; {text} {_ROWS}")
-    connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-    connection.execute("PRAGMA user_version = 1")
-    connection.close()
-    return campaign
+    return make_old(campaign, strict=sqlite3.sqlite_version_info >= schema.STRICT_SINCE)
 
 
 def _check(store: Store) -> None:
@@ -179,23 +40,23 @@ def _check(store: Store) -> None:
     assert (target.import_path, target.types) == ("example.org/m", ("string",))
     assert [build.key for build in store.builds(target.id)] == ["b0"]
     (row,) = store.inputs(target.id)
-    assert (row.hash, row.recorded) == (_HASH, True)
-    use = SyscallUse("openat", Origin.TARGET, 6, stack=_STACK, outcome=CallOutcome.UNTOLD)
+    assert (row.hash, row.recorded) == (HASH, True)
+    use = SyscallUse("openat", Origin.TARGET, 6, stack=STACK, outcome=CallOutcome.UNTOLD)
     assert store.input_syscalls(row.id) == [use]
     assert store.syscalls(target.id) == [
         SyscallRow("bind", "target", "fuzz", "feed", 1.0, 0, 0, True, ()),
         SyscallRow("mmap", "runtime", "baseline", "", 30.0, 5, 0, False, ()),
-        SyscallRow("openat", "target", "fuzz", _HASH, 10.0, 6, 1, False, _STACK),
-        SyscallRow("openat", "target", "tests", "", 20.0, 4, 0, False, _STACK),
+        SyscallRow("openat", "target", "fuzz", HASH, 10.0, 6, 1, False, STACK),
+        SyscallRow("openat", "target", "tests", "", 20.0, 4, 0, False, STACK),
     ]
     tests = RecordingRow(4, "tests", "", 20.0, False, "a test failed", "", "", None)
     assert store.recordings(target.id) == [
-        RecordingRow(2, "fuzz", _HASH, 10.0, True, "", "", "", None),
+        RecordingRow(2, "fuzz", HASH, 10.0, True, "", "", "", None),
         tests,
         RecordingRow(5, "baseline", "", 30.0, True, "", "", "", None),
     ]
     assert store.recordings(target.id, incomplete=True) == [tests]
-    assert store.recording_syscalls(4) == [SyscallUse("openat", Origin.TARGET, 4, stack=_STACK)]
+    assert store.recording_syscalls(4) == [SyscallUse("openat", Origin.TARGET, 4, stack=STACK)]
     assert store.architectures(target.id) == {"": 3}
     assert [crash.id for crash in store.crashes()] == [3]
     assert [point.executions for point in store.series(target.id)] == [100]
@@ -204,7 +65,7 @@ def _check(store: Store) -> None:
 
 @_STRICT
 def test_a_writer_brings_it_up_to_date(campaign: Path, strict: bool) -> None:
-    with Store.create(_make(campaign, strict=strict)) as store:
+    with Store.create(make_old(campaign, strict=strict)) as store:
         _check(store)
     assert _pragma(campaign, "user_version") == schema.SCHEMA_VERSION
     with Store.open_readonly(campaign) as reader:
@@ -229,9 +90,38 @@ def _go_on(store: Store) -> None:
     check_sums(store, target.id)
 
 
+def _check_2(store: Store) -> None:
+    """Everything that version 2 held is there; what it did not know is not told."""
+    seen = SyscallUse("openat", Origin.TARGET, 6, stack=STACK, kind="read", outcome=CallOutcome.OK)
+    assert store.input_syscalls(1) == [seen]
+    assert store.syscalls(1) == [
+        SyscallRow("openat", "target", "fuzz", HASH, 10.0, 6, 1, False, STACK, "read", "ok"),
+        SyscallRow("openat", "target", "tests", "", 20.0, 4, 0, False, (), "write", "ok"),
+    ]
+    assert [each.statements for each in store.captures(1)] == [Statements(3, 4)]
+    check_sums(store, 1)
+
+
+@_STRICT
+def test_version_2(campaign: Path, strict: bool) -> None:
+    database = make_old(campaign, strict=strict, version=2) / "campaign.db"
+    before = database.read_bytes()
+    with Store.open_readonly(campaign) as reader:
+        _check_2(reader)
+        assert reader.incidence(1) == ()
+    assert database.read_bytes() == before
+    with Store.create(campaign) as store:
+        _check_2(store)
+        store.add_incidence(1, 5, {"openat": 2})
+        _go_on(store)
+    assert _pragma(campaign, "user_version") == schema.SCHEMA_VERSION
+    with Store.open_readonly(campaign) as reader:
+        assert reader.incidence(1) == (Incidence(5, {"openat": 2}),)
+
+
 @_STRICT
 def test_a_reader_sees_the_same_and_changes_nothing(campaign: Path, strict: bool) -> None:
-    database = _make(campaign, strict=strict) / "campaign.db"
+    database = make_old(campaign, strict=strict) / "campaign.db"
     before = database.read_bytes()
     with Store.open_readonly(campaign) as reader:
         _check(reader)

@@ -8,6 +8,7 @@ import pytest
 
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.syscalls import baseline
+from gofuzzsec.syscalls.arguments import DECIDING
 from gofuzzsec.syscalls.baseline import Scenario, runtime_baseline
 from gofuzzsec.syscalls.model import Origin
 from gofuzzsec.toolchain import build_program, cache_dir
@@ -48,6 +49,11 @@ def test_has_what_the_runtime_does_and_not_what_the_program_does(go: Go) -> None
     assert names >= EXPECTED
     assert not names & NOT_THE_RUNTIMES
     assert {use.origin for use in recording.uses} == {Origin.RUNTIME}
+    maps = {use.args for use in recording.uses if use.name == "mmap"}
+    assert (3, 0x22) in maps  # readable and writable; private, of no file
+    # The loader of the program that links the C library maps code, and nothing writable with it.
+    assert not any(protection & 4 and protection & 2 for protection, _ in maps)
+    assert not [use for use in recording.uses if use.name in DECIDING and not use.args]
 
 
 def test_is_observed_once(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,13 +65,22 @@ def test_is_observed_once(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [b"", b"{", b"[]", b"{}", b'[["read", "", "ok", "many"]]', b'[["read", "", "lost", 1]]'],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b'[["read", "", "ok", [], "many"]]',
+        b'[["read", "", "lost", [], 1]]',
+        b'[["read", "", "ok", 1, 1]]',
+        b'[["read", "", "ok", 1]]',
+    ],
 )
 def test_a_damaged_cache_is_observed_anew(
     go: Go, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: bytes
 ) -> None:
     require_strace()
-    monkeypatch.setattr(baseline, "_observe", lambda programs: {("futex", "", "ok"): 2})
+    monkeypatch.setattr(baseline, "_observe", lambda programs: {("futex", "", "ok", (129,)): 2})
     monkeypatch.setattr(baseline, "cache_dir", lambda: tmp_path)
     (use,) = runtime_baseline(go).uses
     (cached,) = (tmp_path / "baselines").iterdir()

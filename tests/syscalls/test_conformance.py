@@ -19,6 +19,7 @@ from gofuzzsec.binary import GoProgram
 from gofuzzsec.coordinator.calls import parse_callers
 from gofuzzsec.corpus.format import marshal
 from gofuzzsec.corpus.values import GoType, Value
+from gofuzzsec.syscalls.arguments import DECIDING
 from gofuzzsec.syscalls.attribution import is_of_module
 from gofuzzsec.syscalls.bpf.recorder import BpfRecorder
 from gofuzzsec.syscalls.bpf.symbolize import Symbolizer
@@ -41,7 +42,7 @@ OK, REFUSED, FAILED = CallOutcome.OK, CallOutcome.REFUSED, CallOutcome.FAILED
 BEGUN = CallOutcome.BEGUN
 TARGET, RUNTIME, HARNESS = Origin.TARGET, Origin.RUNTIME, Origin.HARNESS
 
-Key = tuple[str, str, CallOutcome, Origin]
+Key = tuple[str, str, CallOutcome, Origin, tuple[int, ...]]
 Counts = Counter[Key]
 
 MADE: dict[tuple[str, str, CallOutcome], int] = {
@@ -75,11 +76,29 @@ def counts_of(recording: Recording) -> Counts:
     """What was stable, by all that makes a use."""
     return Counter(
         {
-            (use.name, use.kind, use.outcome, use.origin): use.count
+            (use.name, use.kind, use.outcome, use.origin, use.args): use.count
             for use in recording.uses
             if use.stable
         }
     )
+
+
+def without_values(counts: Counts) -> Counter[tuple[str, str, CallOutcome, Origin]]:
+    merged: Counter[tuple[str, str, CallOutcome, Origin]] = Counter()
+    for (name, kind, outcome, origin, _), count in counts.items():
+        merged[name, kind, outcome, origin] += count
+    return merged
+
+
+VALUES: dict[str, set[tuple[int, ...]]] = {
+    "socket": {(1, 1), (2, 1)},
+    "setsockopt": {(1, 2)},
+    "prctl": {(3,)},
+    "fcntl": {(1,), (3,), (4,)},  # os/exec too
+    "mprotect": {(1,)},
+    "unlinkat": {(0,), (0x200,)},
+}
+"""Values that the steps pass, of calls that nobody else makes for the target."""
 
 
 # -- the recorders ------------------------------------------------------------------------------
@@ -181,7 +200,7 @@ def _own(stack: tuple[str, ...]) -> set[str]:
 def without_the_runtime(counts: Counts) -> Counts:
     """What the runtime does for itself is chance: threads, sleeps, the collector."""
     mine = Counter({key: count for key, count in counts.items() if key[3] is not RUNTIME})
-    assert {name for name, _, _, origin in counts if origin is RUNTIME} <= OF_THE_RUNTIME
+    assert {name for name, _, _, origin, _ in counts if origin is RUNTIME} <= OF_THE_RUNTIME
     return mine
 
 
@@ -194,8 +213,8 @@ def without_the_pollers(counts: Counts) -> Counts:
 def with_one_errno(counts: Counts) -> Counts:
     """In-process: refused and failed are not told apart."""
     merged: Counts = Counter()
-    for (name, kind, outcome, origin), count in counts.items():
-        merged[name, kind, FAILED if outcome is REFUSED else outcome, origin] += count
+    for (name, kind, outcome, origin, args), count in counts.items():
+        merged[name, kind, FAILED if outcome is REFUSED else outcome, origin, args] += count
     return merged
 
 
@@ -204,8 +223,8 @@ def without_the_program_started(counts: Counts) -> Counts:
     program alone."""
     alone: Counts = Counter()
     for use in trace_process([CHILD], Path("/")).recording.uses:
-        alone[use.name, use.kind, use.outcome, TARGET] += use.count
-    alone["execve", "", BEGUN, TARGET] -= 1
+        alone[use.name, use.kind, use.outcome, TARGET, use.args] += use.count
+    alone["execve", "", BEGUN, TARGET, ()] -= 1
     assert +alone == +(alone & counts), "the child does more alone than under the recorder"
     return counts - alone
 
@@ -219,7 +238,7 @@ def without_handlers_reset(counts: Counts) -> Counts:
 
 def begun_if_none_came_back(counts: Counts) -> Counts:
     """In-process: one call of a name and kind that came back hides those that did not."""
-    back = {(name, kind) for name, kind, outcome, _ in counts if outcome is not BEGUN}
+    back = {(name, kind) for name, kind, outcome, *_ in counts if outcome is not BEGUN}
     return Counter(
         {key: n for key, n in counts.items() if key[2] is not BEGUN or key[:2] not in back}
     )
@@ -267,7 +286,7 @@ def test_bpf_sees_what_strace_sees(strace: Recording, bpf: Recording) -> None:
 
 
 def test_in_process_sees_what_the_program_does(inside: Inside) -> None:
-    found = counts_of(inside.recording)
+    found = without_values(counts_of(inside.recording))
     for (name, kind, outcome), count in MADE.items():
         told = FAILED if outcome is REFUSED else outcome
         assert found[name, kind, told, TARGET] == count, (name, kind, outcome)
@@ -278,11 +297,24 @@ def test_in_process_sees_what_the_program_does(inside: Inside) -> None:
 
 @pytest.mark.parametrize("recorder", ["strace", "bpf"])
 def test_tracers_see_what_the_program_does(recorder: str, request: pytest.FixtureRequest) -> None:
-    found = counts_of(request.getfixturevalue(recorder))
+    found = without_values(counts_of(request.getfixturevalue(recorder)))
     for (name, kind, outcome), count in MADE.items():
         assert found[name, kind, outcome, TARGET] == count, (name, kind, outcome)
     assert found["mkdirat", "", OK, HARNESS] == 2
     assert found["mkdirat", "", OK, TARGET] == 0
+
+
+@pytest.mark.parametrize("recorder", ["inside", "strace", "bpf"])
+def test_recorders_tell_the_values(recorder: str, request: pytest.FixtureRequest) -> None:
+    found = request.getfixturevalue(recorder)
+    recording: Recording = found.recording if isinstance(found, Inside) else found
+    seen: dict[str, set[tuple[int, ...]]] = {name: set() for name in VALUES}
+    for use in recording.uses:
+        if use.name in VALUES and use.origin is TARGET:
+            seen[use.name].add(use.args)
+    assert seen == VALUES
+    silent = {use.name for use in recording.uses if not use.args} & DECIDING.keys()
+    assert not silent, "every call that has values tells them"
 
 
 @pytest.mark.parametrize(("recorder", "hidden"), [("strace", {"routines"}), ("bpf", set())])

@@ -96,6 +96,20 @@ def test_a_trace_says_who_made_every_call() -> None:
     assert "more places" in cut.problem
 
 
+def test_a_trace_tells_values() -> None:
+    prctl, read = index("prctl", "name"), index("read")
+    calls = [TracedCall(prctl, 2, TARGET, 15), TracedCall(prctl, 1, TARGET, 16)]
+    calls += [TracedCall(prctl, 4, TARGET, 1 << 40 | 15), TracedCall(prctl, 7, TARGET)]
+    calls += [TracedCall(read, 1, TARGET, 99)]  # has none, whatever somebody says
+    recording = recording_of_trace(calls, [prctl], ARCH)
+    assert [(use.name, use.args, use.count) for use in recording.uses] == [
+        ("prctl", (), 7),
+        ("prctl", (15,), 6),
+        ("prctl", (16,), 1),
+        ("read", (), 1),
+    ]
+
+
 @pytest.mark.parametrize(
     ("marks", "word"),
     [

@@ -11,8 +11,8 @@ from gofuzzsec.syscalls.precedents import AUDIT, Precedents, Shown
 MKDIR, OPEN, READ = (Sighting(name, Place.GO) for name in ("mkdirat", "openat", "read"))
 FUTEX, EXEC = Sighting("futex", Place.RUNTIME), Sighting("execve", Place.CHILD)
 STACK: Stack = (StackFrame("example.org/m.F", go=True),)
-OK: Detail = ("", CallOutcome.OK)
-FAILED: Detail = ("", CallOutcome.FAILED)
+OK = Detail("", CallOutcome.OK)
+FAILED = Detail("", CallOutcome.FAILED)
 
 
 def by(*origins: Origin, count: int = 1) -> dict[Origin, Shown]:

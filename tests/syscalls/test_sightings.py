@@ -293,9 +293,9 @@ def test_position_independent_binaries_wait_for_their_base() -> None:
 def details(bracket: Bracket) -> dict[str, int]:
     """Calls with kind and outcome."""
     return {
-        f"{sighting.name} {kind or '-'} {outcome.value}": count
+        f"{sighting.name} {detail.kind or '-'} {detail.outcome.value}": count
         for sighting, found in bracket.calls.items()
-        for (kind, outcome), count in found.items()
+        for detail, count in found.items()
     }
 
 

@@ -67,6 +67,8 @@ IP = 0x40B62E
         ("7 ???( <unfinished ...>", Noise("7 ???( <unfinished ...>", False)),
         ("7 <... ??? resumed>) = ?", Noise("7 <... ??? resumed>) = ?", False)),
         ("7 openat(0x1 = what", Noise("7 openat(0x1 = what", True)),
+        ("7 read(0x1) = 0001", Noise("7 read(0x1) = 0001", True)),  # no number of C's
+        ("7 <... read resumed>) = 0001", Resumed(7, "read", None)),
         ("7 <... half", Noise("7 <... half", True)),
         ("nonsense", Noise("nonsense", True)),
         (

@@ -13,9 +13,9 @@ MKDIR, OPEN, READ = (Sighting(name, Place.GO) for name in ("mkdirat", "openat", 
 FUTEX, EXEC = Sighting("futex", Place.RUNTIME), Sighting("execve", Place.CHILD)
 STACK: Stack = (StackFrame("example.org/m.F", go=True, place="/m.go:3"),)
 NAMES = ("example.org/m.F /m.go:3",)
-OK: Detail = ("", CallOutcome.OK)
-FAILED: Detail = ("", CallOutcome.FAILED)
-BEGUN: Detail = ("", CallOutcome.BEGUN)
+OK = Detail("", CallOutcome.OK)
+FAILED = Detail("", CallOutcome.FAILED)
+BEGUN = Detail("", CallOutcome.BEGUN)
 
 
 def use(name: str, origin: Origin, count: int, detail: Detail, stable: bool = True) -> SyscallUse:
@@ -24,7 +24,14 @@ def use(name: str, origin: Origin, count: int, detail: Detail, stable: bool = Tr
 
 def with_stack(plain: SyscallUse) -> SyscallUse:
     return SyscallUse(
-        plain.name, plain.origin, plain.count, plain.stable, NAMES, plain.kind, plain.outcome
+        plain.name,
+        plain.origin,
+        plain.count,
+        plain.stable,
+        NAMES,
+        plain.kind,
+        plain.outcome,
+        plain.args,
     )
 
 
@@ -46,6 +53,20 @@ def test_uses_say_what_was_stable_and_keep_stacks() -> None:
         with_stack(use("openat", Origin.TARGET, 3, OK)),
         use("read", Origin.UNKNOWN, 1, OK, stable=False),
     )
+
+
+def test_values_take_no_part_in_what_is_stable() -> None:
+    """What differs in nothing else is the same call, with the stack that one of them showed."""
+    one, two, three = (Detail("", CallOutcome.OK, (value,)) for value in (1, 2, 3))
+    attributed: Attributed = {OPEN: {Origin.TARGET: {three: (1, STACK)}}}
+    uses = uses_of(({OPEN: {one: 1}}, {OPEN: {two: 4}}), attributed, Precedents(), {})
+    assert uses == (
+        with_stack(use("openat", Origin.TARGET, 1, one)),
+        with_stack(use("openat", Origin.TARGET, 4, two)),
+    )
+    both: Attributed = {OPEN: {**attributed[OPEN], Origin.HARNESS: {FAILED: (1, STACK)}}}
+    uses = uses_of(({OPEN: {one: 1}}, {OPEN: {one: 1}}), both, Precedents(), {})
+    assert [(each.origin, each.args) for each in uses] == [(Origin.TARGET, (1,))]
 
 
 def test_what_differs_only_in_its_outcome_is_stable() -> None:

@@ -49,6 +49,7 @@ var (
 	gofuzzsecOwn  gofuzzsecTables
 	gofuzzsecNow  = &gofuzzsecOwn // replaced at most once, by GofuzzsecPlace
 	gofuzzsecFork uint32          // feature of the fork in progress; forks exclude each other
+	gofuzzsecHow  uintptr         // and its flags
 )
 
 // gofuzzsecCas compares and swaps atomically, as a full barrier.
@@ -76,11 +77,12 @@ func gofuzzsecEnter(trap, a1, a2, a3, a4 uintptr) uint32 {
 	return feature
 }
 
-// gofuzzsecLeave marks how the call ended that gofuzzsecEnter gave feature for.
+// gofuzzsecLeave marks how the call ended that gofuzzsecEnter gave feature for. The arguments are
+// given again for the few executions that are traced.
 //
 //go:nosplit
 //go:norace
-func gofuzzsecLeave(feature uint32, errno uintptr) {
+func gofuzzsecLeave(feature uint32, errno, a1, a2, a3, a4 uintptr) {
 	feature++
 	if errno != 0 {
 		if errno == gofuzzsecEINTR {
@@ -91,6 +93,9 @@ func gofuzzsecLeave(feature uint32, errno uintptr) {
 	t, bit := gofuzzsecNow, uint64(1)<<(feature%32)
 	if (t.marks[feature/32%gofuzzsecCalls]^t.now)&(gofuzzsecEpoch|gofuzzsecTracing|bit) != bit {
 		gofuzzsecMark(feature)
+		if t.now&gofuzzsecTracing != 0 {
+			gofuzzsecTrace(feature, a1, a2, a3, a4)
+		}
 	}
 }
 
@@ -100,6 +105,7 @@ func gofuzzsecLeave(feature uint32, errno uintptr) {
 //go:nosplit
 //go:norace
 func gofuzzsecForking(trap, flags uintptr) {
+	gofuzzsecHow = flags
 	gofuzzsecFork = uint32(trap)*32 + 3*gofuzzsecClass(gofuzzsecCloneKind, flags, 0, 0, 0)
 	gofuzzsecMark(gofuzzsecFork)
 }
@@ -109,7 +115,7 @@ func gofuzzsecForking(trap, flags uintptr) {
 //go:nosplit
 //go:norace
 func gofuzzsecForked(errno uintptr) {
-	gofuzzsecLeave(gofuzzsecFork, errno)
+	gofuzzsecLeave(gofuzzsecFork, errno, gofuzzsecHow, 0, 0, 0)
 }
 
 // GofuzzsecEnter is gofuzzsecEnter for the other packages of the standard library that reach the
@@ -123,12 +129,12 @@ func GofuzzsecEnter(trap, a1, a2, a3 uintptr) uint32 {
 // GofuzzsecLeave is gofuzzsecLeave for them.
 //
 //go:norace
-func GofuzzsecLeave(feature uint32, failed bool) {
+func GofuzzsecLeave(feature uint32, failed bool, a1, a2, a3 uintptr) {
 	errno := uintptr(0)
 	if failed {
 		errno = 1
 	}
-	gofuzzsecLeave(feature, errno)
+	gofuzzsecLeave(feature, errno, a1, a2, a3, 0)
 }
 
 // gofuzzsecMark sets the mark of feature, and records the stack unless there is one.
@@ -145,9 +151,6 @@ func gofuzzsecMark(feature uint32) {
 		record := &t.stacks[feature%(gofuzzsecCalls*32)]
 		n, _ := gofuzzsecWalk(record, 1)
 		gofuzzsecCas(gofuzzsecCount(record), 0, n)
-	}
-	if t.now&gofuzzsecTracing != 0 && gofuzzsecBegun>>(feature%32)&1 == 0 {
-		gofuzzsecTrace(feature)
 	}
 }
 

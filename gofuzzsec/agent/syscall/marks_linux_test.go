@@ -14,7 +14,7 @@ import (
 //
 //go:noinline
 func pretend(trap, a1, a2, a3, errno uintptr) {
-	gofuzzsecLeave(gofuzzsecEnter(trap, a1, a2, a3, 0), errno)
+	gofuzzsecLeave(gofuzzsecEnter(trap, a1, a2, a3, 0), errno, a1, a2, a3, 0)
 }
 
 func outer(trap uintptr) { pretend(trap, 0, 0, 0, 0) } // inlined into its callers
@@ -182,74 +182,6 @@ func TestConcurrentMarks(t *testing.T) {
 	}
 }
 
-func TestTracing(t *testing.T) {
-	fresh(t)
-	pretend(300, 0, 0, 0, 0)
-	GofuzzsecTrace(true)
-	for i := 0; i < 3; i++ {
-		pretend(300, 0, 0, 0, 0)
-	}
-	outer(300)
-	pretend(299, 0, 0, 0, 1)
-	GofuzzsecTrace(false)
-	pretend(298, 0, 0, 0, 0)
-	calls, complete := GofuzzsecTraced()
-	if len(calls) != 3 || !complete {
-		t.Fatalf("%v %v", calls, complete)
-	}
-	for i, want := range []GofuzzsecCall{
-		{Feature: 300*32 + 1, Count: 3}, {Feature: 300*32 + 1, Count: 1}, {Feature: 299*32 + 2, Count: 1},
-	} {
-		if calls[i].Feature != want.Feature || calls[i].Count != want.Count {
-			t.Errorf("call %d: %v, expected %v", i, calls[i], want)
-		}
-		text := string(GofuzzsecLines(calls[i].Stack, nil))
-		if strings.Contains(text, "syscall.outer ") != (i == 1) ||
-			!strings.Contains(text, "syscall.TestTracing ") {
-			t.Errorf("stack of call %d:\n%s", i, text)
-		}
-	}
-	expect(t, 298*32+1, 299*32+2, 300*32+1)
-	GofuzzsecReset()
-	expect(t)
-	GofuzzsecTrace(true)
-	if calls, _ := GofuzzsecTraced(); calls != nil {
-		t.Errorf("left over: %v", calls)
-	}
-	for trap := uintptr(0); trap < 400; trap++ {
-		pretend(trap, 0, 0, 0, 0)
-	}
-	GofuzzsecTrace(false)
-	if calls, complete := GofuzzsecTraced(); len(calls) != gofuzzsecTraceLimit || complete {
-		t.Errorf("%d calls, complete %v", len(calls), complete)
-	}
-}
-
-func TestConcurrentTracing(t *testing.T) {
-	fresh(t)
-	GofuzzsecTrace(true)
-	var all sync.WaitGroup
-	for worker := 0; worker < 4; worker++ {
-		all.Add(1)
-		go func() {
-			defer all.Done()
-			for i := 0; i < 1000; i++ {
-				pretend(300, 0, 0, 0, 0)
-			}
-		}()
-	}
-	all.Wait()
-	GofuzzsecTrace(false)
-	total := uint32(0)
-	calls, _ := GofuzzsecTraced()
-	for _, call := range calls {
-		total += call.Count
-	}
-	if total != 4000 || len(calls) > 4 {
-		t.Errorf("%d calls in %d places", total, len(calls))
-	}
-}
-
 func TestPlace(t *testing.T) {
 	memory := make([]byte, GofuzzsecSize())
 	t.Cleanup(func() { gofuzzsecNow = &gofuzzsecOwn })
@@ -288,14 +220,14 @@ func TestNothingAllocates(t *testing.T) {
 // BenchmarkMarked is the extra cost of a call already seen in this execution.
 func BenchmarkMarked(b *testing.B) {
 	for i := 0; i < b.N; i++ {
-		gofuzzsecLeave(gofuzzsecEnter(39, 0, 0, 0, 0), 0)
+		gofuzzsecLeave(gofuzzsecEnter(39, 0, 0, 0, 0), 0, 0, 0, 0, 0)
 	}
 }
 
 // BenchmarkOpenat is the same of a call with many classes.
 func BenchmarkOpenat(b *testing.B) {
 	for i := 0; i < b.N; i++ {
-		gofuzzsecLeave(gofuzzsecEnter(257, 0, 0, 0x80000, 0), 0)
+		gofuzzsecLeave(gofuzzsecEnter(257, 0, 0, 0x80000, 0), 0, 0, 0, 0x80000, 0)
 	}
 }
 

@@ -61,7 +61,8 @@ PLACES = tuple(Where)
 class KernelCall:
     """Calls that are alike in everything but their time.
 
-    ``kind`` is the class number of `classes`. ``windows`` is a bit mask, 0 outside of all;
+    ``kind`` is the class number of `classes`, ``values`` the word of `arguments.pack`, None where
+    the call has none or too many different ones came. ``windows`` is a bit mask, 0 outside of all;
     ``process`` is an index into `Following.processes`. ``compat``: the number is one of another
     table (32-bit or x32). ``addresses`` is the user's stack, innermost first, as linked; 0 for
     code outside the program (libraries, the vDSO); empty for processes that run other programs,
@@ -81,6 +82,7 @@ class KernelCall:
     caller: int
     stack_lost: bool
     count: int
+    values: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

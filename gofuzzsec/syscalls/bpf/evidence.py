@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from gofuzzsec.syscalls import table
+from gofuzzsec.syscalls.arguments import unpack
 from gofuzzsec.syscalls.attribution import attribute
 from gofuzzsec.syscalls.bpf.calls import Ending, KernelCall, Where
 from gofuzzsec.syscalls.bpf.symbolize import Symbolizer
 from gofuzzsec.syscalls.classes import class_names
-from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse
+from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse, UseKey
 from gofuzzsec.syscalls.threadstart import STARTING
 
 __all__ = ["Symbolizer", "origin_of", "recording_of"]
@@ -71,23 +72,23 @@ def recording_of(
     calls have no table.
     """
     arch = table.machine_arch()
-    sums: dict[tuple[str, str, CallOutcome, Origin], _Sum] = {}
-    resumed: list[tuple[tuple[str, str, CallOutcome, Origin], KernelCall]] = []
+    sums: dict[UseKey, _Sum] = {}
+    resumed: list[tuple[UseKey, KernelCall]] = []
     odd = _Odd()
     for call in calls:
         if call.compat:
             odd.compat.add(f"{call.number:#x}")
             continue
-        name, kind = _name(call, arch, odd)
+        name, kind, args = _told(call, arch, odd)
         origin = origin_of(call, name, symbolizer, test_binary=test_binary)
-        key = (name, kind, _OUTCOMES[call.ending], origin)
+        key = (name, kind, _OUTCOMES[call.ending], args, origin)
         if call.ending is Ending.INTERRUPTED:
             resumed.append((key, call))
         else:
             _add(sums, key, call, symbolizer)
-    shown = {(name, kind, origin) for name, kind, _, origin in sums}
+    shown = {(name, kind, *rest) for name, kind, _, *rest in sums}
     for key, call in resumed:
-        if (key[0], key[1], key[3]) not in shown:
+        if (key[0], key[1], *key[3:]) not in shown:
             _add(sums, key, call, symbolizer)
     uses = tuple(_use(key, sums[key]) for key in sorted(sums))
     told = [*dict.fromkeys(problems), *odd.problems()]
@@ -116,18 +117,20 @@ def origin_of(
     return origin
 
 
-def _name(call: KernelCall, arch: str, odd: _Odd) -> tuple[str, str]:
+def _told(call: KernelCall, arch: str, odd: _Odd) -> tuple[str, str, tuple[int, ...]]:
+    """Name, kind and values of *call*."""
     name = table.name(call.number, arch)
     if name is None:
         nameless = f"syscall_{call.number:#x}"
         odd.nameless.add(nameless)
-        return nameless, ""
-    return name, class_names(name)[call.kind]
+        return nameless, "", ()
+    args = () if call.values is None else unpack(name, call.values)
+    return name, class_names(name)[call.kind], args
 
 
 def _add(
-    sums: dict[tuple[str, str, CallOutcome, Origin], _Sum],
-    key: tuple[str, str, CallOutcome, Origin],
+    sums: dict[UseKey, _Sum],
+    key: UseKey,
     call: KernelCall,
     symbolizer: Symbolizer | None,
 ) -> None:
@@ -147,8 +150,8 @@ def _add(
         known.best, known.stack = call.count, lines
 
 
-def _use(key: tuple[str, str, CallOutcome, Origin], found: _Sum) -> SyscallUse:
-    name, kind, outcome, origin = key
+def _use(key: UseKey, found: _Sum) -> SyscallUse:
+    name, kind, outcome, args, origin = key
     return SyscallUse(
         name,
         origin,
@@ -157,6 +160,7 @@ def _use(key: tuple[str, str, CallOutcome, Origin], found: _Sum) -> SyscallUse:
         stack=found.stack,
         kind=kind,
         outcome=outcome,
+        args=args,
     )
 
 

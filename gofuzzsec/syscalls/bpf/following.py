@@ -20,6 +20,7 @@ from gofuzzsec.syscalls.bpf.calls import (
     TracedTask,
 )
 from gofuzzsec.syscalls.bpf.claim import claiming
+from gofuzzsec.syscalls.bpf.denials import Denial, take_denials
 from gofuzzsec.syscalls.bpf.elftext import code_range
 from gofuzzsec.syscalls.bpf.program import KernelProgram
 from gofuzzsec.syscalls.bpf.stacks import NO_STACK, Stacks
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 MOST_WINDOWS = 64
 _MODES = tuple(Mode)
 _GO, _MARKED, _STACKS, _CGO = 1, 2, 4, 8  # slot.flags of recorder.c
-_COMPAT, _STACK_LOST = 1, 2  # key.flags
+_COMPAT, _STACK_LOST, _TOLD = 1, 2, 4  # key.flags
 _LOSSES = (  # of struct state, in its order
     "calls that were not counted, for lack of room in the map",
     "call stacks, for lack of room in the map",
@@ -114,6 +115,17 @@ class Following:
         """Everything counted so far, at any time."""
         with self._lock:
             return [self._call(key, value) for key, value in self._counts.items()]
+
+    def denials(self) -> list[Denial]:
+        """Calls refused by a filter since the last time (see `denials`)."""
+        with self._lock:
+            table = self._program.map("denials")
+            return take_denials(table, self._place.life, self._stacks, self._task)
+
+    @property
+    def wish(self) -> tuple[int, int, int]:
+        """The first arguments of the prctl by which a process claims itself (see `claim`)."""
+        return maps.MAGIC, self._program.nonce, self._place.life << 32 | self._place.slot
 
     def processes(self) -> dict[int, TracedTask]:
         """The processes that calls were seen of, by index."""
@@ -202,6 +214,7 @@ class Following:
             low, high = code_range(traced.path)
             goid, parent = probes.layout.goid, probes.layout.parent_goid
         self._program.map("states").write(slot, bytes(maps.STATE.size))
+        self._program.map("tellings").write(slot, bytes(maps.TELLINGS.size))
         self._program.map("counts").write(slot, self._counts.fd.to_bytes(4, "little"))
         wanted = (self._place.life, _MODES.index(mode), flags, file, goid, parent)
         self._program.map("slots").write(slot, maps.SLOT.pack(entry, low, high, *wanted))
@@ -212,7 +225,7 @@ class Following:
         return maps.STATE.unpack(self._program.map("states").read(self._place.slot))
 
     def _call(self, key: bytes, value: bytes) -> KernelCall:
-        image, stack, windows, number, kind, ending, place, flags = maps.KEY.unpack(key)
+        image, stack, windows, values, number, kind, ending, place, flags = maps.KEY.unpack(key)
         frames = self._stacks.find(stack) if stack else NO_STACK
         return KernelCall(
             number=number,
@@ -226,6 +239,7 @@ class Following:
             caller=frames.caller if frames else 0,
             stack_lost=bool(flags & _STACK_LOST) or frames is None,
             count=int.from_bytes(value, "little"),
+            values=values if flags & _TOLD else None,
         )
 
     def _task(self, image: int) -> int:
@@ -250,6 +264,10 @@ class Following:
         for key, _ in tasks.items():
             if maps.TASK_KEY.unpack(key)[1] == life:
                 tasks.delete(key)
+        told = self._program.map("told")
+        for key, _ in told.items():
+            if maps.TELLING_KEY.unpack(key)[0] == life:
+                told.delete(key)
         if self._probes is None:
             return
         frames = self._program.map("frames")

@@ -13,10 +13,8 @@ from dataclasses import replace
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.syscalls.bpf.evidence import Symbolizer, recording_of
 from gofuzzsec.syscalls.bpf.tracer import Following, Mode, TracedProgram, Tracer
-from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse
+from gofuzzsec.syscalls.model import Recording, SyscallUse, UseKey
 from gofuzzsec.worker import Watch
-
-_Key = tuple[str, str, CallOutcome, Origin]
 
 
 class LiveCalls:
@@ -104,7 +102,7 @@ class LiveCalls:
 
 def union(recordings: Iterable[Recording]) -> Recording:
     """What several processes did together: counts added, the first stack of each call."""
-    uses: dict[_Key, SyscallUse] = {}
+    uses: dict[UseKey, SyscallUse] = {}
     problems: dict[str, None] = {}
     complete = True
     for recording in recordings:
@@ -112,9 +110,8 @@ def union(recordings: Iterable[Recording]) -> Recording:
         if recording.problem:
             problems[recording.problem] = None
         for use in recording.uses:
-            key = (use.name, use.kind, use.outcome, use.origin)
-            known = uses.get(key)
-            uses[key] = use if known is None else _both(known, use)
+            known = uses.get(use.key)
+            uses[use.key] = use if known is None else _both(known, use)
     return Recording(tuple(uses[key] for key in sorted(uses)), complete, "; ".join(problems))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from gofuzzsec.errors import RecorderError
 from gofuzzsec.syscalls import table
+from gofuzzsec.syscalls.arguments import MOST_VALUES, c_source
 from gofuzzsec.syscalls.bpf import maps
 from gofuzzsec.syscalls.bpf.bcc import compile_bpf, diagnostics, load_bcc
 from gofuzzsec.syscalls.bpf.uprobes import TRACE_UPROBE_MULTI, Uprobes
@@ -50,6 +51,8 @@ class Sizes:
     points: int = 16384
     tasks: int = 4096
     stacks: int = 16384
+    values: int = 16384
+    denials: int = 0  # room for calls refused by a filter; nothing else is counted then
 
 
 class KernelProgram:
@@ -194,10 +197,13 @@ def source(sizes: Sizes, arch: str) -> str:
     names = {"stacks": "STACKS_ROOM"}
     lines = [f"#define MACHINE_{arch.upper()}", f"#define ASKED {_TASK_BYTES}"]
     for size in fields(sizes):
+        if size.name == "denials" and not sizes.denials:
+            continue  # bpf/denied.h is left out
         name = names.get(size.name, size.name.upper())
         lines.append(f"#define {name} {getattr(sizes, size.name)}")
     first, rest = text.split("\n", 1)
-    return "\n".join((first, *lines, _class_of(arch), rest))
+    lines.append(f"#define MOST_VALUES {MOST_VALUES}")
+    return "\n".join((first, *lines, _class_of(arch), c_source(arch), rest))
 
 
 def _class_of(arch: str) -> str:

@@ -7,11 +7,11 @@ goroutines born in it, what they start, and what the runtime does meanwhile. A g
 that an earlier input left behind is outside: its calls are reported, so that none is lost, but not
 as stable.
 
-A call is stable when both runs show it. What a process does once (the poller's set-up, Go reads
-somaxconn at its first `Listen`) is in the first of the two only; so when a call of the target's is
-in the first run alone, the input is run again in a fresh worker, and what comes again there is the
-input's. Calls that only the runtime makes need no such proof: whether a collection fell into one
-run or the other is chance.
+A call is stable when both runs show it, whatever its values. What a process does once (the poller's
+set-up, Go reads somaxconn at its first `Listen`) is in the first of the two only; so when a call of
+the target's is in the first run alone, the input is run again in a fresh worker, and what comes
+again there is the input's. Calls that only the runtime makes need no such proof: whether a
+collection fell into one run or the other is chance.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ from pathlib import Path
 
 from gofuzzsec.syscalls.bpf.evidence import Symbolizer, recording_of
 from gofuzzsec.syscalls.bpf.tracer import Following, KernelCall, Mode, TracedProgram, Tracer
-from gofuzzsec.syscalls.model import CallOutcome, Origin, Recording, SyscallUse
+from gofuzzsec.syscalls.model import Origin, Recording, SyscallUse, UseForm, UseKey
 from gofuzzsec.worker import Outcome, Run, Verdict, Watch, Worker, WorkerSpec
 from gofuzzsec.worker.protocol import DEAD
 
-_Key = tuple[str, str, CallOutcome, Origin]
 _SCHEDULER = "scheduler"
 _MOST_DOUBTS = 3  # fresh workers that a call seen once is looked for in
 
@@ -61,7 +60,7 @@ class BpfRecorder:
         self._following: Following = tracer.follow(program, Mode.INPUTS)
         spec = dataclasses.replace(spec, agent=None, watch=Watch(self._following.claim))
         self._worker = Worker(spec, scratch)
-        self._doubts: dict[_Key, int] = {}
+        self._doubts: dict[UseForm, int] = {}
 
     def record(self, data: bytes) -> Recording:
         """Run *data* (a marshalled corpus file) and report its system calls.
@@ -71,7 +70,7 @@ class BpfRecorder:
         runs = [self._run(data)]
         if runs[0].dead is None or runs[0].dead is Verdict.CRASH:
             runs.append(self._run(data))
-        again = frozenset[_Key]()
+        again = frozenset[UseForm]()
         if len(runs) > 1 and not any(run.dead for run in runs):
             again = self._look_again(data, runs[0], runs[1])
         return _together(runs, again)
@@ -81,11 +80,11 @@ class BpfRecorder:
         self._worker.close()
         self._following.close()
 
-    def _look_again(self, data: bytes, first: _Executed, second: _Executed) -> frozenset[_Key]:
+    def _look_again(self, data: bytes, first: _Executed, second: _Executed) -> frozenset[UseForm]:
         """Calls that only the first run of *data* made, and that come again in a fresh worker."""
         once = {
             key
-            for key in _keys(first.inside) - _keys(second.inside)
+            for key in _forms(first.inside) - _forms(second.inside)
             if key[3] is not Origin.RUNTIME and self._doubts.get(key, 0) < _MOST_DOUBTS
         }
         if not once:
@@ -94,7 +93,7 @@ class BpfRecorder:
             self._doubts[key] = self._doubts.get(key, 0) + 1
         self._worker.stop()
         third = self._run(data)
-        return frozenset(once & _keys(third.inside)) if third.dead is None else frozenset()
+        return frozenset(once & _forms(third.inside)) if third.dead is None else frozenset()
 
     def _run(self, data: bytes) -> _Executed:
         before = self._running()
@@ -128,28 +127,26 @@ class BpfRecorder:
         return outcome
 
 
-def _keys(recording: Recording) -> set[_Key]:
-    return {(use.name, use.kind, use.outcome, use.origin) for use in recording.uses}
+def _forms(recording: Recording) -> set[UseForm]:
+    return {use.form for use in recording.uses}
 
 
-def _together(runs: Sequence[_Executed], again: frozenset[_Key]) -> Recording:
+def _together(runs: Sequence[_Executed], again: frozenset[UseForm]) -> Recording:
     """One recording of all *runs* of an input; *again* are stable whatever the runs say."""
-    stable = set.intersection(*(_keys(run.inside) for run in runs)) if len(runs) > 1 else set()
+    stable = set.intersection(*(_forms(run.inside) for run in runs)) if len(runs) > 1 else set()
     stable |= again
-    uses: dict[_Key, SyscallUse] = {}
+    uses: dict[UseKey, SyscallUse] = {}
     for run in runs:
         for use in run.inside.uses:
-            key = (use.name, use.kind, use.outcome, use.origin)
-            known = uses.get(key)
-            uses[key] = replace(
+            known = uses.get(use.key)
+            uses[use.key] = replace(
                 known or use,
                 count=max(use.count, known.count if known else 0),
-                stable=key in stable,
+                stable=use.form in stable,
                 stack=(known.stack if known else ()) or use.stack,
             )
     for run in runs:
         for use in run.outside.uses:
-            key = (use.name, use.kind, use.outcome, use.origin)
-            uses.setdefault(key, replace(use, stable=False))
+            uses.setdefault(use.key, replace(use, stable=False))
     problems = dict.fromkeys(run.inside.problem for run in runs if run.inside.problem)
     return Recording(tuple(uses[key] for key in sorted(uses)), not problems, "; ".join(problems))

@@ -17,6 +17,7 @@ import pytest
 
 from gofuzzsec.errors import RecorderError, UsageError
 from gofuzzsec.syscalls import table
+from gofuzzsec.syscalls.arguments import DECIDING, MOST_VALUES, values_of
 from gofuzzsec.syscalls.bpf import maps
 from gofuzzsec.syscalls.bpf.evidence import recording_of
 from gofuzzsec.syscalls.bpf.program import Sizes
@@ -88,6 +89,51 @@ def test_classes_are_those_of_the_table(tracer: Tracer, caller: TracedProgram) -
             seen[call.number, call.kind] += call.count
     assert seen == expected
     assert len(expected) > 50
+
+
+def test_values_are_those_of_the_table(tracer: Tracer, caller: TracedProgram) -> None:
+    chance = random.Random(5)
+    calls: list[tuple[str, list[int]]] = []
+    for name, specs in DECIDING.items():
+        if name not in HARMLESS:
+            continue
+        for _ in range(3):
+            args = [chance.getrandbits(64) for _ in range(4)]
+            args[specs[0].arg] = chance.choice([1, 2, 4, 0xFFFF_FFFF_0000_0003])
+            for position, value in HARMLESS[name].items():
+                args[position] = value
+            calls.append((name, args))
+    expected = Counter((name, values_of(name, tuple(args))) for name, args in calls)
+    seen = told(recorded(tracer, caller, lines_of(calls)), {name for name, _ in calls})
+    assert seen == expected
+    assert len(expected) >= 20
+
+
+def told(calls: Sequence[KernelCall], names: set[str]) -> Counter[tuple[str, tuple[int, ...]]]:
+    """The values of what failed among *names*."""
+    seen: Counter[tuple[str, tuple[int, ...]]] = Counter()
+    for use in recording_of(calls, None, test_binary=False).uses:
+        if use.name in names and use.outcome in ("failed", "refused"):
+            seen[use.name, use.args] += use.count
+    return seen
+
+
+def test_too_many_values_are_not_told(tracer: Tracer, caller: TracedProgram) -> None:
+    requests = [("ioctl", (NOWHERE, request)) for request in range(MOST_VALUES + 20)]
+    calls = [*requests, *requests, ("fcntl", (NOWHERE, 1))]
+    lines = lines_of([(name, (*args, 0, 0)) for name, args in calls])
+    seen = told(recorded(tracer, caller, lines), {"ioctl", "fcntl"})
+    assert seen["ioctl", ()] == 40
+    assert len(seen) == MOST_VALUES + 2
+    assert seen["fcntl", (1,)] == 1
+    # All of it is forgotten with the Following.
+    assert not [
+        key
+        for key, _ in tracer.program.map("told").items()
+        if maps.TELLING_KEY.unpack(key)[1] == table.number("ioctl", ARCH)
+    ]
+    again = told(recorded(tracer, caller, lines_of([("ioctl", (NOWHERE, 9, 0, 0))])), {"ioctl"})
+    assert again == {("ioctl", (9,)): 1}
 
 
 def test_flags_of_clone3_are_read(tracer: Tracer, caller: TracedProgram) -> None:

@@ -1,0 +1,318 @@
+"""Names of the values that deciding arguments take, for people.
+
+From the kernel's uapi headers (linux/socket.h, fcntl.h, prctl.h, sched.h, mman-common.h, futex.h,
+keyctl.h, bpf.h and their like); where amd64 and arm64 differ, `text_of` says so. Values without a
+name here are told as numbers: nothing depends on these words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from gofuzzsec.syscalls.classes import Flag
+
+
+def _table(text: str, prefix: str = "") -> dict[int, str]:
+    """``NAME=value`` words as a table; a name without a value is one more than the one before."""
+    found: dict[int, str] = {}
+    at = -1
+    for word in text.split():
+        name, _, value = word.partition("=")
+        at = int(value, 0) if value else at + 1
+        found[at] = prefix + name
+    return found
+
+
+_DOMAIN = _table(
+    "UNSPEC=0 UNIX INET AX25 IPX APPLETALK NETROM BRIDGE ATMPVC X25 INET6 ROSE NETLINK=16 PACKET"
+    " ASH ECONET ATMSVC RDS IRDA=23 PPPOX WANPIPE LLC IB MPLS CAN TIPC BLUETOOTH IUCV RXRPC ISDN"
+    " PHONET IEEE802154 CAIF ALG NFC VSOCK KCM QIPCRTR SMC XDP MCTP",
+    "AF_",
+)
+_TYPE = _table("STREAM=1 DGRAM RAW RDM SEQPACKET DCCP PACKET=10", "SOCK_")
+_LEVEL = {
+    0: "IPPROTO_IP",
+    1: "SOL_SOCKET",
+    6: "IPPROTO_TCP",
+    17: "IPPROTO_UDP",
+    41: "IPPROTO_IPV6",
+    58: "IPPROTO_ICMPV6",
+    132: "IPPROTO_SCTP",
+    255: "IPPROTO_RAW",
+    263: "SOL_PACKET",
+    270: "SOL_NETLINK",
+    279: "SOL_ALG",
+    282: "SOL_TLS",
+    283: "SOL_XDP",
+}
+_SO = _table(
+    "DEBUG=1 REUSEADDR TYPE ERROR DONTROUTE BROADCAST SNDBUF RCVBUF KEEPALIVE OOBINLINE NO_CHECK"
+    " PRIORITY LINGER BSDCOMPAT REUSEPORT PASSCRED PEERCRED RCVLOWAT SNDLOWAT RCVTIMEO SNDTIMEO"
+    " BINDTODEVICE=25 ATTACH_FILTER DETACH_FILTER PEERNAME TIMESTAMP ACCEPTCONN PEERSEC SNDBUFFORCE"
+    " RCVBUFFORCE PASSSEC TIMESTAMPNS MARK TIMESTAMPING PROTOCOL DOMAIN RXQ_OVFL WIFI_STATUS"
+    " PEEK_OFF NOFCS LOCK_FILTER SELECT_ERR_QUEUE BUSY_POLL MAX_PACING_RATE BPF_EXTENSIONS"
+    " INCOMING_CPU ATTACH_BPF ATTACH_REUSEPORT_CBPF ATTACH_REUSEPORT_EBPF CNX_ADVICE"
+    " MEMINFO=55 INCOMING_NAPI_ID COOKIE PEERGROUPS=59 ZEROCOPY TXTIME BINDTOIFINDEX",
+    "SO_",
+)
+_TCP = _table(
+    "NODELAY=1 MAXSEG CORK KEEPIDLE KEEPINTVL KEEPCNT SYNCNT LINGER2 DEFER_ACCEPT WINDOW_CLAMP INFO"
+    " QUICKACK CONGESTION MD5SIG THIN_LINEAR_TIMEOUTS=16 THIN_DUPACK USER_TIMEOUT REPAIR"
+    " FASTOPEN=23 TIMESTAMP NOTSENT_LOWAT CC_INFO FASTOPEN_CONNECT=30 ULP MD5SIG_EXT",
+    "TCP_",
+)
+_IP = _table(
+    "TOS=1 TTL HDRINCL OPTIONS ROUTER_ALERT RECVOPTS RETOPTS PKTINFO PKTOPTIONS MTU_DISCOVER"
+    " RECVERR RECVTTL RECVTOS MTU FREEBIND IPSEC_POLICY XFRM_POLICY PASSSEC TRANSPARENT"
+    " RECVORIGDSTADDR=20 MULTICAST_IF=32 MULTICAST_TTL MULTICAST_LOOP ADD_MEMBERSHIP"
+    " DROP_MEMBERSHIP",
+    "IP_",
+)
+_IPV6 = _table(
+    "UNICAST_HOPS=16 MULTICAST_IF MULTICAST_HOPS MULTICAST_LOOP ADD_MEMBERSHIP DROP_MEMBERSHIP"
+    " MTU_DISCOVER=23 MTU RECVERR V6ONLY RECVPKTINFO=49 PKTINFO RECVHOPLIMIT HOPLIMIT"
+    " RECVTCLASS=66 TCLASS",
+    "IPV6_",
+)
+_OPTIONS: Mapping[int, Mapping[int, str]] = {0: _IP, 1: _SO, 6: _TCP, 41: _IPV6}
+"""Names of socket options by their level."""
+
+_IOCTL = {
+    **_table("TCGETS=0x5401 TCSETS TCSETSW TCSETSF TCGETA TCSETA TCSETAW TCSETAF TCSBRK TCXONC"),
+    **_table("TCFLSH=0x540b TIOCEXCL TIOCNXCL TIOCSCTTY TIOCGPGRP TIOCSPGRP TIOCOUTQ TIOCSTI"),
+    **_table("TIOCGWINSZ=0x5413 TIOCSWINSZ FIONREAD=0x541b TIOCLINUX FIONBIO=0x5421 TIOCNOTTY"),
+    **_table("TIOCGSID=0x5429 TIOCGPTN=0x80045430 TIOCSPTLCK=0x40045431 TIOCGPTPEER=0x5441"),
+    **_table("TCGETS2=0x802c542a FIONCLEX=0x5450 FIOCLEX FIOASYNC FIOQSIZE=0x5460"),
+    **_table("SIOCATMARK=0x8905 SIOCGIFNAME=0x8910 SIOCGIFCONF=0x8912 SIOCGIFFLAGS SIOCSIFFLAGS"),
+    **_table("SIOCGIFADDR=0x8915 SIOCGIFMTU=0x8921 SIOCGIFHWADDR=0x8927 SIOCGIFINDEX=0x8933"),
+    **_table("SIOCETHTOOL=0x8946 BLKGETSIZE=0x1260 BLKSSZGET=0x1268 BLKGETSIZE64=0x80081272"),
+    **_table("FICLONE=0x40049409 FICLONERANGE=0x4020940d FIDEDUPERANGE=0xc0189436"),
+    **_table("FS_IOC_GETFLAGS=0x80086601 FS_IOC_SETFLAGS=0x40086602 FS_IOC_FIEMAP=0xc020660b"),
+    **_table("TUNSETIFF=0x400454ca TUNSETPERSIST NS_GET_USERNS=0xb701 NS_GET_PARENT NS_GET_NSTYPE"),
+}
+_FCNTL = {
+    **_table(
+        "DUPFD=0 GETFD SETFD GETFL SETFL GETLK SETLK SETLKW SETOWN GETOWN SETSIG GETSIG", "F_"
+    ),
+    **_table(
+        "SETOWN_EX=15 GETOWN_EX OFD_GETLK=36 OFD_SETLK OFD_SETLKW SETLEASE=1024 GETLEASE", "F_"
+    ),
+    **_table("NOTIFY=1026 DUPFD_QUERY CANCELLK=1029 DUPFD_CLOEXEC SETPIPE_SZ GETPIPE_SZ", "F_"),
+    **_table("ADD_SEALS=1033 GET_SEALS GET_RW_HINT=1035 SET_RW_HINT", "F_"),
+}
+_PRCTL = {
+    **_table(
+        "SET_PDEATHSIG=1 GET_PDEATHSIG GET_DUMPABLE SET_DUMPABLE GET_UNALIGN SET_UNALIGN"
+        " GET_KEEPCAPS SET_KEEPCAPS GET_FPEMU SET_FPEMU GET_FPEXC SET_FPEXC GET_TIMING SET_TIMING"
+        " SET_NAME GET_NAME GET_ENDIAN=19 SET_ENDIAN GET_SECCOMP SET_SECCOMP CAPBSET_READ"
+        " CAPBSET_DROP GET_TSC SET_TSC GET_SECUREBITS SET_SECUREBITS SET_TIMERSLACK GET_TIMERSLACK"
+        " TASK_PERF_EVENTS_DISABLE TASK_PERF_EVENTS_ENABLE MCE_KILL MCE_KILL_GET SET_MM"
+        " SET_CHILD_SUBREAPER GET_CHILD_SUBREAPER SET_NO_NEW_PRIVS GET_NO_NEW_PRIVS"
+        " GET_TID_ADDRESS SET_THP_DISABLE GET_THP_DISABLE MPX_ENABLE_MANAGEMENT"
+        " MPX_DISABLE_MANAGEMENT SET_FP_MODE GET_FP_MODE CAP_AMBIENT SVE_SET_VL=50 SVE_GET_VL"
+        " GET_SPECULATION_CTRL SET_SPECULATION_CTRL PAC_RESET_KEYS SET_TAGGED_ADDR_CTRL"
+        " GET_TAGGED_ADDR_CTRL SET_IO_FLUSHER GET_IO_FLUSHER SET_SYSCALL_USER_DISPATCH"
+        " PAC_SET_ENABLED_KEYS PAC_GET_ENABLED_KEYS SCHED_CORE SME_SET_VL SME_GET_VL SET_MDWE"
+        " GET_MDWE SET_MEMORY_MERGE GET_MEMORY_MERGE SET_PTRACER=0x59616d61 SET_VMA=0x53564d41",
+        "PR_",
+    )
+}
+_KEYCTL = _table(
+    "GET_KEYRING_ID=0 JOIN_SESSION_KEYRING UPDATE REVOKE CHOWN SETPERM DESCRIBE CLEAR LINK UNLINK"
+    " SEARCH READ INSTANTIATE NEGATE SET_REQKEY_KEYRING SET_TIMEOUT ASSUME_AUTHORITY GET_SECURITY"
+    " SESSION_TO_PARENT REJECT INSTANTIATE_IOV INVALIDATE GET_PERSISTENT DH_COMPUTE PKEY_QUERY"
+    " PKEY_ENCRYPT PKEY_DECRYPT PKEY_SIGN PKEY_VERIFY RESTRICT_KEYRING MOVE CAPABILITIES"
+    " WATCH_KEY",
+    "KEYCTL_",
+)
+_BPF = _table(
+    "MAP_CREATE=0 MAP_LOOKUP_ELEM MAP_UPDATE_ELEM MAP_DELETE_ELEM MAP_GET_NEXT_KEY PROG_LOAD"
+    " OBJ_PIN OBJ_GET PROG_ATTACH PROG_DETACH PROG_TEST_RUN PROG_GET_NEXT_ID MAP_GET_NEXT_ID"
+    " PROG_GET_FD_BY_ID MAP_GET_FD_BY_ID OBJ_GET_INFO_BY_FD PROG_QUERY RAW_TRACEPOINT_OPEN"
+    " BTF_LOAD BTF_GET_FD_BY_ID TASK_FD_QUERY MAP_LOOKUP_AND_DELETE_ELEM MAP_FREEZE"
+    " BTF_GET_NEXT_ID MAP_LOOKUP_BATCH MAP_LOOKUP_AND_DELETE_BATCH MAP_UPDATE_BATCH"
+    " MAP_DELETE_BATCH LINK_CREATE LINK_UPDATE LINK_GET_FD_BY_ID LINK_GET_NEXT_ID ENABLE_STATS"
+    " ITER_CREATE LINK_DETACH PROG_BIND_MAP TOKEN_CREATE",
+    "BPF_",
+)
+_PTRACE = {
+    **_table("TRACEME=0 PEEKTEXT PEEKDATA PEEKUSR POKETEXT POKEDATA POKEUSR CONT KILL", "PTRACE_"),
+    **_table(
+        "SINGLESTEP=9 GETREGS=12 SETREGS GETFPREGS SETFPREGS ATTACH DETACH SYSCALL=24"
+        " SETOPTIONS=0x4200 GETEVENTMSG GETSIGINFO SETSIGINFO GETREGSET SETREGSET SEIZE"
+        " INTERRUPT LISTEN PEEKSIGINFO",
+        "PTRACE_",
+    ),
+}
+_SIGNAL = _table(
+    "0=0 SIGHUP=1 SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV"
+    " SIGUSR2 SIGPIPE SIGALRM SIGTERM SIGSTKFLT SIGCHLD SIGCONT SIGSTOP SIGTSTP SIGTTIN SIGTTOU"
+    " SIGURG SIGXCPU SIGXFSZ SIGVTALRM SIGPROF SIGWINCH SIGIO SIGPWR SIGSYS"
+)
+_FUTEX = _table(
+    "WAIT=0 WAKE FD REQUEUE CMP_REQUEUE WAKE_OP LOCK_PI UNLOCK_PI TRYLOCK_PI WAIT_BITSET"
+    " WAKE_BITSET WAIT_REQUEUE_PI CMP_REQUEUE_PI LOCK_PI2",
+    "FUTEX_",
+)
+_MADVISE = _table(
+    "NORMAL=0 RANDOM SEQUENTIAL WILLNEED DONTNEED FREE=8 REMOVE DONTFORK DOFORK MERGEABLE"
+    " UNMERGEABLE HUGEPAGE NOHUGEPAGE DONTDUMP DODUMP WIPEONFORK KEEPONFORK COLD PAGEOUT"
+    " POPULATE_READ POPULATE_WRITE DONTNEED_LOCKED COLLAPSE HWPOISON=100",
+    "MADV_",
+)
+_CLOCK = _table(
+    "REALTIME=0 MONOTONIC PROCESS_CPUTIME_ID THREAD_CPUTIME_ID MONOTONIC_RAW REALTIME_COARSE"
+    " MONOTONIC_COARSE BOOTTIME REALTIME_ALARM BOOTTIME_ALARM TAI=11",
+    "CLOCK_",
+)
+_RLIMIT = _table(
+    "CPU=0 FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO"
+    " RTTIME",
+    "RLIMIT_",
+)
+ENUMS: Mapping[str, Mapping[int, str]] = {
+    "domain": _DOMAIN,
+    "type": _TYPE,
+    "level": _LEVEL,
+    "request of ioctl": _IOCTL,
+    "fcntl command": _FCNTL,
+    "prctl option": _PRCTL,
+    "keyctl operation": _KEYCTL,
+    "bpf command": _BPF,
+    "ptrace request": _PTRACE,
+    "seccomp operation": _table(
+        "SET_MODE_STRICT=0 SET_MODE_FILTER GET_ACTION_AVAIL GET_NOTIF_SIZES", "SECCOMP_"
+    ),
+    "signal": _SIGNAL,
+    "advice": _MADVISE,
+    "clock": _CLOCK,
+    "resource": _RLIMIT,
+    "epoll operation": _table("ADD=1 DEL MOD", "EPOLL_CTL_"),
+    "how to shut down": _table("RD=0 WR RDWR", "SHUT_"),
+    "whence": _table("SET=0 CUR END DATA HOLE", "SEEK_"),
+    "how to mask": _table("BLOCK=0 UNBLOCK SETMASK", "SIG_"),
+    "arch_prctl code": _table(
+        "SET_GS=0x1001 SET_FS GET_FS GET_GS GET_CPUID=0x1011 SET_CPUID"
+        " CET_STATUS=0x3001 SHSTK_ENABLE=0x5001 SHSTK_DISABLE SHSTK_LOCK"
+        " SHSTK_UNLOCK SHSTK_STATUS",
+        "ARCH_",
+    ),
+}
+
+_NAMESPACES: Mapping[int | Flag, str] = {
+    0x20000: "CLONE_NEWNS",
+    0x2000000: "CLONE_NEWCGROUP",
+    0x4000000: "CLONE_NEWUTS",
+    0x8000000: "CLONE_NEWIPC",
+    0x10000000: "CLONE_NEWUSER",
+    0x20000000: "CLONE_NEWPID",
+    0x40000000: "CLONE_NEWNET",
+}
+_CLONE: Mapping[int | Flag, str] = {
+    0x100: "CLONE_VM",
+    0x200: "CLONE_FS",
+    0x400: "CLONE_FILES",
+    0x800: "CLONE_SIGHAND",
+    0x1000: "CLONE_PIDFD",
+    0x2000: "CLONE_PTRACE",
+    0x4000: "CLONE_VFORK",
+    0x8000: "CLONE_PARENT",
+    0x10000: "CLONE_THREAD",
+    0x40000: "CLONE_SYSVSEM",
+    0x80000: "CLONE_SETTLS",
+    0x100000: "CLONE_PARENT_SETTID",
+    0x200000: "CLONE_CHILD_CLEARTID",
+    0x400000: "CLONE_DETACHED",
+    0x800000: "CLONE_UNTRACED",
+    0x1000000: "CLONE_CHILD_SETTID",
+    0x80000000: "CLONE_IO",
+    **_NAMESPACES,
+}
+_OPEN: Mapping[int | Flag, str] = {
+    0x40: "O_CREAT",
+    0x80: "O_EXCL",
+    0x100: "O_NOCTTY",
+    0x200: "O_TRUNC",
+    0x400: "O_APPEND",
+    0x800: "O_NONBLOCK",
+    0x1000: "O_DSYNC",
+    Flag(amd64=0x4000, arm64=0x10000): "O_DIRECT",
+    Flag(amd64=0x8000, arm64=0x20000): "O_LARGEFILE",
+    Flag(amd64=0x10000, arm64=0x4000): "O_DIRECTORY",
+    Flag(amd64=0x20000, arm64=0x8000): "O_NOFOLLOW",
+    0x40000: "O_NOATIME",
+    0x80000: "O_CLOEXEC",
+    0x100000: "__O_SYNC",
+    0x200000: "O_PATH",
+    0x400000: "__O_TMPFILE",
+}
+_BITS: Mapping[str, Mapping[int | Flag, str]] = {
+    "clone flags": _CLONE,
+    "unshare flags": {**_CLONE, 0x80: "CLONE_NEWTIME"},
+    "namespace": {**_NAMESPACES, 0x80: "CLONE_NEWTIME"},
+    "protection": {1: "PROT_READ", 2: "PROT_WRITE", 4: "PROT_EXEC", 0x1000000: "PROT_GROWSDOWN"},
+    "mapping": {
+        0x1: "MAP_SHARED",
+        0x2: "MAP_PRIVATE",
+        0x10: "MAP_FIXED",
+        0x20: "MAP_ANONYMOUS",
+        0x100: "MAP_GROWSDOWN",
+        0x800: "MAP_DENYWRITE",
+        0x1000: "MAP_EXECUTABLE",
+        0x2000: "MAP_LOCKED",
+        0x4000: "MAP_NORESERVE",
+        0x8000: "MAP_POPULATE",
+        0x10000: "MAP_NONBLOCK",
+        0x20000: "MAP_STACK",
+        0x40000: "MAP_HUGETLB",
+        0x100000: "MAP_FIXED_NOREPLACE",
+    },
+    "open flags": _OPEN,
+    "descriptor flags": {0x1: "1", 0x800: "O_NONBLOCK", 0x80000: "O_CLOEXEC"},
+    "lock": {1: "LOCK_SH", 2: "LOCK_EX", 4: "LOCK_NB", 8: "LOCK_UN"},
+}
+_NONE = {"protection": "PROT_NONE"}
+_ACCESS = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE")
+
+
+def text_of(label: str, value: int, arch: str, first: int | None = None) -> str:
+    """*value* of the argument that `arguments.Deciding` calls *label*, in the kernel's words.
+
+    *first* is the value of the call's first deciding argument, which says what an option's number
+    means. A number in hexadecimal (below 10 decimal) where there is no name.
+    """
+    if label == "option":
+        return _OPTIONS.get(-1 if first is None else first, {}).get(value) or _number(value)
+    if label == "futex operation":
+        return "|".join((_FUTEX.get(value & 0x7F, _number(value & 0x7F)), *_futex_flags(value)))
+    if label in ENUMS:
+        return ENUMS[label].get(value) or _number(value)
+    bits = _BITS.get(label)
+    if bits is None:
+        return _number(value)
+    names = []
+    if label == "open flags":
+        names.append(_ACCESS[value & 3])
+        value &= ~3
+    elif label == "clone flags" and value & 0xFF:
+        names.append(_SIGNAL.get(value & 0xFF) or _number(value & 0xFF))
+        value &= ~0xFF
+    return "|".join((*names, *_flags(bits, value, arch))) or _NONE.get(label, "0")
+
+
+def _futex_flags(value: int) -> Iterable[str]:
+    return _flags({0x80: "FUTEX_PRIVATE_FLAG", 0x100: "FUTEX_CLOCK_REALTIME"}, value & ~0x7F, "")
+
+
+def _flags(names: Mapping[int | Flag, str], value: int, arch: str) -> Iterable[str]:
+    for bit, name in names.items():
+        mask = bit.on(arch) if isinstance(bit, Flag) else bit
+        if value & mask:
+            yield name
+            value &= ~mask
+    if value:
+        yield _number(value)
+
+
+def _number(value: int) -> str:
+    return str(value) if value < 10 else f"{value:#x}"
