@@ -8,11 +8,14 @@ they were written: order and duplicates of rules, aliases of actions; `formats` 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gofuzzsec.errors import ProfileError
+
+Places = Mapping[str, tuple[int, int]]
+"""Line and column in a file, both counted from 1, by what stands there."""
 
 
 class Action(StrEnum):
@@ -49,7 +52,8 @@ class Op(StrEnum):
 @dataclass(frozen=True, slots=True, order=True)
 class Condition:
     """One test of argument ``arg`` (0 to 5). ``value`` is compared with; for MASKED_EQ it is the
-    mask and ``value_two`` what the masked argument must be (the specification's valueTwo)."""
+    mask and ``value_two`` what the masked argument must be (the specification's valueTwo); bits of
+    it that the mask takes away do not count, as in libseccomp."""
 
     arg: int
     op: Op
@@ -80,7 +84,7 @@ class Condition:
             case Op.GT:
                 return found > self.value
             case Op.MASKED_EQ:
-                return found & self.value == self.value_two
+                return found & self.value == self.value_two & self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,9 @@ class When:
 class Rule:
     """An action for calls by name. All ``conditions`` must hold, so alternatives are several rules.
     ``errno`` is what ERRNO and TRACE answer with, None: the format's default (EPERM). ``comment``
-    is for people. ``includes`` and ``excludes`` say when the rule is there at all (Docker only)."""
+    is for people. ``includes`` and ``excludes`` say when the rule is there at all (Docker only).
+    ``places`` are line and column of each name in the file, and of the rule itself under "", as far
+    as it was read from one; they do not count when rules are compared."""
 
     names: tuple[str, ...]
     action: Action
@@ -110,6 +116,7 @@ class Rule:
     comment: str = ""
     includes: When = field(default_factory=When)
     excludes: When = field(default_factory=When)
+    places: Places = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +150,11 @@ class Provenance:
 class Profile:
     """A profile. ``architectures`` are libseccomp's names ("SCMP_ARCH_X86_64"); empty means the
     machine's own. ``flags`` are the specification's ("SECCOMP_FILTER_FLAG_LOG"). ``name`` is that
-    of an operator's resource or of a systemd unit, "" where the format has none."""
+    of an operator's resource or of a systemd unit, "" where the format has none. ``left_out`` names
+    what the file said that is no part of a profile (labels of a resource), each in one line; it
+    does not count when profiles are compared. Nor do ``places``, line and column of some fields by
+    the file's name for them.
+    """
 
     default_action: Action
     default_errno: int | None = None
@@ -155,6 +166,8 @@ class Profile:
     listener_metadata: str = ""
     provenance: Provenance = field(default_factory=Provenance)
     name: str = ""
+    left_out: tuple[str, ...] = field(default=(), compare=False)
+    places: Places = field(default_factory=dict, compare=False, repr=False)
 
 
 ARCHITECTURES = {"amd64": "SCMP_ARCH_X86_64", "arm64": "SCMP_ARCH_AARCH64"}
