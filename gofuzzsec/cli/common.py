@@ -24,9 +24,9 @@ _CAMPAIGN_HELP = (
 
 
 def campaign_option(command: _F) -> _F:
-    """``--campaign DIR``, which every command takes."""
+    """``--campaign DIR`` (``-c``), which every command takes."""
     path = click.Path(file_okay=False, path_type=Path)
-    return click.option("--campaign", type=path, metavar="DIR", help=_CAMPAIGN_HELP)(command)
+    return click.option("-c", "--campaign", type=path, metavar="DIR", help=_CAMPAIGN_HELP)(command)
 
 
 def target_option(command: _F) -> _F:

@@ -118,7 +118,8 @@ def _types(names: tuple[str, ...]) -> tuple[GoType, ...] | None:
     metavar="testdata|DIR",
     help="testdata: into testdata/fuzz/FuzzX of each package; DIR: into DIR/FuzzX.",
 )
-def export(campaign: Path | None, target: str | None, destination: str) -> None:
+@click.option("--input", "only", metavar="HASH", help="Only this input, of whatever source.")
+def export(campaign: Path | None, target: str | None, destination: str, only: str | None) -> None:
     """Write the kept inputs as corpus files, which `go test` runs as seeds.
 
     Nothing is ever deleted, and nothing is written beside a package outside your module. For a
@@ -127,13 +128,15 @@ def export(campaign: Path | None, target: str | None, destination: str) -> None:
     testdata = destination == "testdata"
     with read_store(campaign) as store:
         targets = chosen(store, target)
+        if only is not None:
+            only = store.input_by_hash(only, targets[0].id if target else None).hash
         if not testdata:
             refuse_shared_folders(targets)
         folders = [
             testdata_folder(each) if testdata else Path(destination) / each.name for each in targets
         ]
         for each, folder in zip(targets, folders, strict=True):
-            done = export_inputs(store, each, folder, testdata=testdata)
+            done = export_inputs(store, each, folder, testdata=testdata, only=only or "")
             click.echo(
                 f"{clean(done.target)}: {plural(done.written, 'file')} written to "
                 f"{clean(str(done.folder))}, {done.present} already there"

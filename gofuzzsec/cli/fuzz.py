@@ -48,6 +48,7 @@ class _Arguments(TypedDict):
     capture: str
     stop_on_crash: bool
     share_cache: bool
+    toward_syscalls: bool
     as_json: bool
     tags: str
     race: bool
@@ -167,6 +168,12 @@ class _Arguments(TypedDict):
     is_flag=True,
     help="Also put the corpus into Go's own fuzz cache, where `go test -fuzz` finds it.",
 )
+@click.option(
+    "--toward-syscalls",
+    is_flag=True,
+    help="Give energy to inputs that come closer to system calls which the target could make and "
+    "has not made yet (docs/toward.md).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines (docs/json.md).")
 @click.option("--tags", metavar="LIST", default="", help="Build tags, as `go build -tags`.")
 @click.option("--race", is_flag=True, help="Build with the race detector.")
@@ -240,6 +247,7 @@ def _options(arguments: _Arguments) -> SessionOptions:
         capture=arguments["capture"],
         stop_on_crash=arguments["stop_on_crash"],
         share_cache=arguments["share_cache"],
+        toward_syscalls=arguments["toward_syscalls"],
         tags=arguments["tags"],
         race=arguments["race"],
         go=arguments["go"],

@@ -5,7 +5,8 @@ docs/capture.md documents the JSON objects.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from gofuzzsec.coordinator.capturing.callpath import function_of, own_frame, place_of
 from gofuzzsec.coordinator.capturing.model import Captured, Window
@@ -13,7 +14,7 @@ from gofuzzsec.report.calltree import LEGEND, call_tree, tree_text
 from gofuzzsec.report.jsonl import Fields
 from gofuzzsec.report.tables import table
 from gofuzzsec.report.text import clean, number, plural, wrap_names
-from gofuzzsec.syscalls.model import CallOutcome, Origin, SyscallUse
+from gofuzzsec.syscalls.model import CallOutcome, Origin, SyscallUse, UseForm
 
 _COLUMNS = ("syscall", "kind", "outcome", "origin", "calls", "from")
 _ORDER = {Origin.TARGET: 0, Origin.UNKNOWN: 1, Origin.RUNTIME: 2, Origin.HARNESS: 3}
@@ -70,7 +71,7 @@ def capture_objects(captured: Captured) -> list[Fields]:
 
 
 def _call(captured: Captured, window: Window, use: SyscallUse) -> Fields:
-    same = [path for path in window.paths if _identity(path) == _identity(use)]
+    same = [path for path in window.paths if path.key == use.key]
     first = own_frame(use.stack, captured.own, test_binary=captured.test_binary)
     return {
         "event": "captured_call",
@@ -78,6 +79,7 @@ def _call(captured: Captured, window: Window, use: SyscallUse) -> Fields:
         "window": window.name,
         "name": use.name,
         "kind": use.kind,
+        "args": list(use.args),
         "outcome": use.outcome.value,
         "origin": use.origin.value,
         "count": use.count,
@@ -86,13 +88,19 @@ def _call(captured: Captured, window: Window, use: SyscallUse) -> Fields:
     }
 
 
-def _identity(use: SyscallUse) -> tuple[str, str, CallOutcome, Origin]:
-    return use.name, use.kind, use.outcome, use.origin
-
-
 def _sorted(window: Window) -> list[SyscallUse]:
     uses = window.recording.uses
-    return sorted(uses, key=lambda use: (_ORDER[use.origin], use.name, use.kind, use.outcome))
+    return sorted(uses, key=lambda use: (_ORDER[use.origin], *use.key))
+
+
+def _folded(uses: Iterable[SyscallUse]) -> list[SyscallUse]:
+    """One line for calls that differ in their arguments' values alone; the JSON has these."""
+    found: dict[UseForm, SyscallUse] = {}
+    for use in uses:
+        known = found.get(use.form)
+        count = use.count + (known.count if known else 0)
+        found[use.form] = replace(known or use, count=count, args=())
+    return list(found.values())
 
 
 def _head(captured: Captured) -> str:
@@ -112,7 +120,7 @@ def _window(captured: Captured, window: Window, tree: bool) -> str:
     if tree:
         root = call_tree(window.paths, captured.own, test_binary=captured.test_binary)
         return title + tree_text(root)
-    rows = [_cells(captured, use) for use in _sorted(window)]
+    rows = [_cells(captured, use) for use in _folded(_sorted(window))]
     return title + table(_COLUMNS, rows, right="calls")
 
 

@@ -22,6 +22,7 @@ from gofuzzsec.coordinator.events import (
     Started,
     Status,
     SyscallFound,
+    Toward,
 )
 from gofuzzsec.syscalls.compare import Comparison
 
@@ -44,6 +45,15 @@ def event_fields(event: Event) -> Fields:
             return {"event": "crash"} | _fields(event)
         case SyscallFound():
             return {"event": "syscall"} | _fields(event)
+        case Toward():
+            return {
+                "event": "toward",
+                "target": event.target,
+                "elapsed": _plain(event.elapsed),
+                "reached": [_fields(call) for call in event.reached],
+                "remaining": [_fields(call) for call in event.remaining],
+                "left_out": list(event.left_out),
+            }
         case Note():
             return {"event": "note"} | _fields(event)
         case Finished():

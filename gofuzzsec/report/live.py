@@ -19,6 +19,7 @@ from gofuzzsec.coordinator.events import CrashFound, Event, Finished, Started, S
 from gofuzzsec.report.plain import event_text
 from gofuzzsec.report.status import COLUMNS, cells
 from gofuzzsec.report.text import clean, number, plural, span
+from gofuzzsec.report.toward import toward_part
 
 _SMALLEST_NAME = 12
 _GAP = 2  # columns between two columns
@@ -95,6 +96,11 @@ class LiveView:
             span(max(stats.elapsed for stats in latest)),
             plural(self._workers, "worker"),
             f"{number(sum(stats.session_executions for stats in latest))} execs this run",
+            *(
+                toward_part(stats.goals, stats.nearest)
+                for stats in latest[-1:]
+                if stats.goals is not None
+            ),
             f"capture {clean(self._capture)}" + (f" ({number(waiting)} to go)" if waiting else ""),
             "Ctrl-C stops",
         ]

@@ -14,8 +14,10 @@ from gofuzzsec.coordinator.events import (
     Stats,
     Status,
     SyscallFound,
+    Toward,
 )
 from gofuzzsec.report import status
+from gofuzzsec.report.toward import toward_lines
 
 
 def event_text(event: Event) -> str:
@@ -29,6 +31,8 @@ def event_text(event: Event) -> str:
             return status.crash_lines(event)
         case SyscallFound():
             return status.syscall_line(event)
+        case Toward():
+            return toward_lines(event)
         case Note():
             return status.note_line(event)
         case Finished():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from gofuzzsec.coordinator.events import CrashFound, Finished, Note, Started, Stats, SyscallFound
 from gofuzzsec.report.tables import table
 from gofuzzsec.report.text import clean, clean_block, number, plural, span
+from gofuzzsec.report.toward import toward_part
 
 COLUMNS = ("target", "execs", "execs/s", "edges", "corpus", "syscalls", "crashes", "last find")
 """What is shown of each target, here and in live tables."""
@@ -46,6 +47,8 @@ def status_line(stats: Stats) -> str:
     ]
     if stats.unrecorded:
         parts.append(f"to record: {number(stats.unrecorded)}")
+    if stats.goals is not None:
+        parts.append(toward_part(stats.goals, stats.nearest))
     return ", ".join(parts)
 
 

@@ -4,6 +4,6 @@
 `build.build_profile` decides from evidence what is allowed and keeps the reasons of every call.
 """
 
-from gofuzzsec.seccomp.build import AllowedCall, BuiltProfile, build_profile, to_json
+from gofuzzsec.seccomp.build import AllowedCall, BuiltProfile, build_profile, document
 
-__all__ = ["AllowedCall", "BuiltProfile", "build_profile", "to_json"]
+__all__ = ["AllowedCall", "BuiltProfile", "build_profile", "document"]

@@ -4,18 +4,18 @@ EPERM, and the reasons of each.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from gofuzzsec.errors import ProfileError, RecorderError
+from gofuzzsec.seccomp.arguments import ArgumentRule
+from gofuzzsec.seccomp.model import Profile, Provenance, plain
 from gofuzzsec.store.model import SyscallRow
 from gofuzzsec.syscalls import table
 from gofuzzsec.syscalls.model import CallOutcome, Origin
 from gofuzzsec.syscalls.oci import KERNEL_CALLS
 
-_ARCHITECTURES = {"amd64": "SCMP_ARCH_X86_64", "arm64": "SCMP_ARCH_AARCH64"}
-_EPERM = 1
 _INPUTS = ("seeds", "fuzz")
 _PROCESSES = ("tests", "integration", "campaign")
 _SHOWN = 12  # names in one warning
@@ -94,15 +94,17 @@ def build_profile(
     )
 
 
-def to_json(profile: BuiltProfile) -> str:
-    """*profile* as a seccomp profile file, the same text for the same names every time."""
-    document: Mapping[str, object] = {
-        "defaultAction": "SCMP_ACT_ERRNO",
-        "defaultErrnoRet": _EPERM,
-        "architectures": [_ARCHITECTURES[profile.arch]],
-        "syscalls": [{"names": list(profile.names), "action": "SCMP_ACT_ALLOW"}],
-    }
-    return json.dumps(document, indent=2) + "\n"
+def document(
+    built: BuiltProfile,
+    arguments: Mapping[str, ArgumentRule] = MappingProxyType({}),
+    provenance: Provenance | None = None,
+) -> Profile:
+    """*built* as a profile: calls with a rule in *arguments* (by name; others than the allowed ones
+    do not count) only as that says, the others whatever their arguments, the rest refused with
+    EPERM."""
+    whole = plain([name for name in built.names if name not in arguments], built.arch, provenance)
+    ruled = [rule for name in built.names if name in arguments for rule in arguments[name].rules()]
+    return replace(whole, rules=(*(rule for rule in whole.rules if rule.names), *ruled))
 
 
 def _known_names(arch: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gofuzzsec.errors import GofuzzsecError
 from gofuzzsec.store import Store
 from gofuzzsec.store.model import RecordingRow, SyscallRow, TargetRow
-from gofuzzsec.syscalls.model import Recording
+from gofuzzsec.syscalls.model import Recording, SyscallUse
 
 _SHOWN = 3  # incomplete recordings named one by one
 
@@ -42,7 +42,8 @@ def campaign_evidence(
     It is for *arch*, or, if that is None, for the one architecture that everything was recorded on,
     else for *machine*, this machine's. Recordings of a gofuzzsec that did not note it are taken to
     be of *machine*. Where a target has no baseline (its campaign ran without a recorder, or ended
-    too soon), *observe_baseline* makes one now, but only for *machine* itself. Raises StoreError.
+    too soon), *observe_baseline* makes one now, which joins the rows, but only for *machine*
+    itself. Raises StoreError.
     """
     recorded: Counter[str] = Counter()
     for target in targets:
@@ -56,7 +57,9 @@ def campaign_evidence(
     baseline = {row.name for row in rows if row.source == "baseline"}
     if chosen == machine and not baseline:
         try:
-            baseline = {use.name for use in observe_baseline().uses}
+            observed = [_baseline_row(use) for use in observe_baseline().uses]
+            rows += observed
+            baseline = {row.name for row in observed}
         except (GofuzzsecError, OSError) as error:
             warnings.append(f"the Go runtime's baseline cannot be recorded: {_line(str(error))}")
     return CampaignEvidence(
@@ -66,6 +69,23 @@ def campaign_evidence(
         unrecorded=sum(store.unrecorded_count(target.id) for target in targets),
         incomplete=incomplete,
         warnings=(*_elsewhere(recorded, chosen), *warnings),
+    )
+
+
+def _baseline_row(use: SyscallUse) -> SyscallRow:
+    return SyscallRow(
+        name=use.name,
+        origin=use.origin,
+        source="baseline",
+        first_input="",
+        first_at=0.0,
+        count=use.count,
+        inputs=0,
+        unstable=not use.stable,
+        stack=use.stack,
+        kind=use.kind,
+        outcome=use.outcome,
+        args=use.args,
     )
 
 

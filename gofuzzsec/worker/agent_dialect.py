@@ -27,6 +27,7 @@ _HEADER = 4096
 # Address space, not memory: only pages that are written take any.
 _INPUT, _REQUEST, _RESULTS = 64 << 20, 192 << 20, 64 << 20
 _WORD = struct.Struct("<Q")
+_SIGHTS = wire.CALL_FEATURES + wire.CALL_FEATURES // 32  # indices of wire.Sights
 _MOST_COUNTERS = 1 << 26  # of a binary; the largest there are have a few million
 
 
@@ -222,6 +223,13 @@ class AgentDialect:
         for found in lists:
             if len(found) and int(found[-1]) >= most:
                 raise ProtocolError(f"expected features below {most}, found {int(found[-1])}")
+        for sights in report.sights:
+            for index, count in sights.counts:
+                if index >= _SIGHTS or count > sights.executions:
+                    raise ProtocolError(
+                        f"expected at most {sights.executions} sights of an index below "
+                        f"{_SIGHTS}, found {count} of {index}"
+                    )
         for raw in (*(f.wire for f in report.finds), *(f.wire for f in report.failures)):
             wire.decode_input(raw, self._types)
 

@@ -17,7 +17,7 @@ from gofuzzsec.corpus.values import GoType, Input, Value
 from gofuzzsec.coverage import Features
 from gofuzzsec.errors import ProtocolError
 
-MAGIC = 0x6167667A73656303
+MAGIC = 0x6167667A73656304
 
 # Words of the header.
 COUNT, INPUT_LEN, MAGIC_AT, COUNTERS, CALLS, ARGS = range(6)
@@ -28,7 +28,7 @@ STOP, WATCHED = range(20, 22)
 
 REQUEST_BATCH, REQUEST_PLAN, REQUEST_LOOP = 1, 2, 3
 END_DONE, END_LIMIT, END_TIME, END_FULL, END_STOP = range(5)
-_FIND, _FAIL, _SOLVED, _AGAIN, _ITEM, _RESULT, _TOKEN = range(1, 8)
+_FIND, _FAIL, _SOLVED, _AGAIN, _ITEM, _RESULT, _TOKEN, _INCIDENCE = range(1, 9)
 _LOOP_PAIRS = 5
 
 MOST = 1 << 48
@@ -243,6 +243,16 @@ class BatchResult:
     stacks: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sights:
+    """Of ``executions`` of random mutations, how many showed a system call feature, or (from
+    `CALL_FEATURES` on, by number) a call of whatever class and outcome. Nothing else of a plan is
+    counted: what is solved, confirmed or trimmed is no draw at random."""
+
+    executions: int
+    counts: tuple[tuple[int, int], ...]
+
+
 @dataclass(slots=True)
 class Report:
     """The records of one request in the order they were written, by kind."""
@@ -254,6 +264,7 @@ class Report:
     items: list[ItemReport] = field(default_factory=list)
     tokens: list[bytes] = field(default_factory=list)
     results: list[BatchResult] = field(default_factory=list)
+    sights: list[Sights] = field(default_factory=list)
     end: int = END_DONE
     runs: tuple[int, int, int, int] = (0, 0, 0, 0)  # havoc, solve, trim, confirm
     loops: tuple[tuple[int, int], ...] = ()  # of a Loop: ns of the engine, of the bare loop
@@ -333,9 +344,17 @@ def decode_records(data: memoryview) -> Report:
             )
         elif kind == _TOKEN:
             report.tokens.append(cursor.block())
+        elif kind == _INCIDENCE:
+            report.sights.append(_sights(cursor))
         else:
             raise ProtocolError(f"expected a known record from the agent, found kind {kind}")
     return report
+
+
+def _sights(cursor: _Cursor) -> Sights:
+    executions = cursor.amount()
+    pairs = np.frombuffer(cursor.raw(8 * cursor.number(4)), dtype="<u4").reshape(-1, 2)
+    return Sights(executions, tuple((int(index), int(count)) for index, count in pairs))
 
 
 def decode_loops(data: memoryview) -> tuple[tuple[int, int], ...]:

@@ -15,6 +15,9 @@ from gofuzzsec.corpus.values import GoType, Value
 from gofuzzsec.coverage import pack
 from gofuzzsec.store import Store
 from gofuzzsec.syscalls.model import Origin, Recording, SyscallUse
+from tests.cli.tiny import tiny
+
+__all__ = ["tiny"]
 
 Run = Callable[..., Result]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,9 @@ from gofuzzsec.corpus.values import GoType, Value
 from gofuzzsec.coverage import Features, pack
 from gofuzzsec.errors import WorkerStartError
 from gofuzzsec.store import InputRow, Store
+from gofuzzsec.store.model import Incidence
+from gofuzzsec.syscalls import table
+from gofuzzsec.toolchain.find import host_arch
 from gofuzzsec.toolchain.model import FuzzBinary
 from gofuzzsec.worker import Batch, Outcome, Plan, Report, Run, Verdict
 from gofuzzsec.worker.agent_wire import (
@@ -27,6 +31,7 @@ from gofuzzsec.worker.agent_wire import (
     Failure,
     Find,
     ItemReport,
+    Sights,
     encode_input,
 )
 
@@ -157,6 +162,31 @@ def test_finds_are_kept_with_their_parents(scene: Scene) -> None:
     assert scene.state.tokens.pairs() == ((b"MAGIC", True),)
     counts = scene.state.counts
     assert (counts.executions, counts.minimising, counts.reserved) == (93, 7, 0)
+
+
+def test_sights_of_random_executions_are_counted(scene: Scene) -> None:
+    scene.seed(b"seed", 0)
+    getpid = table.number("getpid", host_arch()) or 0
+    first, second = ((getpid * 32 + 1, 5),), ((16384 + getpid, 6),)
+    report = Report(sights=[Sights(70, first), Sights(30, second)])
+    scene.play(plan_job(scene.state), outcome(report=report))
+    scene.play(plan_job(scene.state), outcome(report=replace(report, sights=report.sights[:1])))
+    assert scene.store.incidence(scene.state.target.id) == (
+        Incidence(100, {"getpid": 6, "getpid: ok": 5}), Incidence(70, {"getpid: ok": 5}),
+    )  # fmt: skip
+    few = Report(sights=[Sights(9, ())])
+    scene.play(plan_job(scene.state), outcome(report=few))
+    assert len(scene.store.incidence(scene.state.target.id)) == 2, "not worth a commit yet"
+    scene.state.incidence.flush()
+    assert sum(part.executions for part in scene.store.incidence(scene.state.target.id)) == 179
+
+
+def test_sights_that_no_agent_tells_of_are_a_note(scene: Scene) -> None:
+    scene.seed(b"seed", 0)
+    report = Report(sights=[Sights(70, ((31, 5),))])
+    scene.play(plan_job(scene.state), outcome(report=report))
+    assert any("not counted: expected a feature" in note for note in scene.notes())
+    assert scene.store.incidence(scene.state.target.id) == ()
 
 
 def test_what_two_workers_find_is_kept_once(scene: Scene) -> None:

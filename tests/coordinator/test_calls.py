@@ -22,7 +22,7 @@ TEXT = f"""complete
 feature {GETPID} count 3
 syscall.Getpid /go/src/syscall/x.go:5
 example.org/m.Work /m/work.go:7
-feature {GETPID} count 1
+feature {GETPID} count 1 values 77
 runtime.main /go/src/runtime/proc.go:9
 """
 
@@ -39,10 +39,19 @@ def test_callers_are_read_with_their_stacks() -> None:
     assert parse_callers("") == ([], False)
 
 
+def test_values_are_read_where_they_are_told() -> None:
+    calls, _ = parse_callers("feature 7 count 1 values 0\nm.F x.go:1\nfeature 7 count 2\n")
+    assert [(call.count, call.values) for call in calls] == [(1, 0), (2, None)]
+    assert parse_callers(f"feature 7 count 1 values {'9' * 21}\n")[0] == []
+    (most,) = parse_callers(f"feature 7 count 1 values {2**64 - 1}\n")[0]
+    assert most.values == 2**64 - 1
+
+
 @given(st.text(max_size=200) | st.lists(st.sampled_from(TEXT.split(" "))).map(" ".join))
 def test_any_text_is_read(text: str) -> None:
     for call in parse_callers(text)[0]:
         assert 0 <= call.feature < 1 << 30 and 0 <= call.count < 1 << 30
+        assert call.values is None or 0 <= call.values < 10**20
 
 
 def test_numbers_that_go_on_for_ever_are_no_numbers() -> None:

@@ -12,10 +12,13 @@ from gofuzzsec.coordinator.events import (
     Event,
     Finished,
     Note,
+    ReachedCall,
+    RemainingCall,
     Started,
     Stats,
     Status,
     SyscallFound,
+    Toward,
 )
 
 
@@ -51,6 +54,16 @@ def events() -> list[Event]:
         Started(target, workers=2, seeds=3, resumed=4, capture="strace"),
         Status(make_stats()),
         SyscallFound(target, "mkdirat", "00aa11bb22cc33dd", "target"),
+        Toward(
+            target,
+            3600.0,
+            (ReachedCall("mkdirat", 12.0, 3456, "00aa11bb22cc33dd"),),
+            (
+                RemainingCall("statx", 4, "example.org/m.stat", "0123456789abcdef", 17),
+                RemainingCall("mount", None, "", "", 0),
+            ),
+            ("futex",),
+        ),
         CrashFound(
             target,
             "crash",

@@ -16,6 +16,8 @@ from gofuzzsec.coordinator.events import (
     Event,
     Finished,
     Note,
+    ReachedCall,
+    RemainingCall,
     Started,
     Stats,
     Status,
@@ -91,15 +93,22 @@ def test_plain_shows_each_event(events: list[Event]) -> None:
         "syscalls recorded by strace"
     )
     assert lines[3] == "example.org/m.FuzzParse: new syscall mkdirat by input 00aa11bb22cc33dd"
-    assert lines[4:7] == [
+    assert lines[4] == (
+        "example.org/m.FuzzParse: after 1h00m 1 of 3 system calls aimed at reached, 2 remain"
+    )
+    assert [line.split()[0] for line in lines[5:10]] == [
+        *("REACHED", "mkdirat", "REMAINING", "statx", "mount")
+    ]
+    assert "no input is on a known way" in lines[9]
+    assert lines[10:13] == [
         "example.org/m.FuzzParse: CRASH: panic: index out of range [5] with length 5",
         "    written to testdata/fuzz/FuzzParse/0123456789abcdef",
         "    rerun with go test -run=FuzzParse/0123456789abcdef",
     ]
-    assert lines[7] == "done after 1m01s"
-    head = " ".join(lines[8].split())
+    assert lines[13] == "done after 1m01s"
+    head = " ".join(lines[14].split())
     assert head == "TARGET EXECS EXECS/S EDGES CORPUS SYSCALLS CRASHES LAST FIND"
-    assert lines[9].split()[:4] == ["example.org/m.FuzzParse", "123,456", "2,346", "321"]
+    assert lines[15].split()[:4] == ["example.org/m.FuzzParse", "123,456", "2,346", "321"]
 
 
 def test_plain_tells_doubts(stats: MakeStats) -> None:
@@ -250,6 +259,8 @@ def test_every_object_and_field_is_documented(events: list[Event]) -> None:
     comparison = comparison_fields(Comparison((), (), (), (), True, True))
     written["comparison"] = set(comparison) - {"event"}
     written["stats"] = written["status"]
+    written["reached_call"] = set(ReachedCall.__dataclass_fields__)
+    written["remaining_call"] = set(RemainingCall.__dataclass_fields__)
     call = SyscallRow("n", "target", "fuzz", "", 1.0, 1, 1, False, ())
     written["call"] = {"target", *row_fields(call)}
     crash = CrashRow(1, "t", "h", "fail", "k", "s", "o", b"", b"", "p", True, 1.0, 1)

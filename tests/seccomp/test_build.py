@@ -5,59 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gofuzzsec.errors import ProfileError
-from gofuzzsec.seccomp import BuiltProfile, build_profile, to_json
+from gofuzzsec.seccomp import BuiltProfile, build_profile, document
+from gofuzzsec.seccomp.arguments import argument_rules
+from gofuzzsec.seccomp.formats import parse_profile, write_profile
+from gofuzzsec.seccomp.model import Action, Provenance
 from gofuzzsec.store.model import SyscallRow
 from gofuzzsec.syscalls import table
+from gofuzzsec.syscalls.arguments import DECIDING
 from gofuzzsec.syscalls.oci import KERNEL_CALLS, OCI_RUNTIME_CALLS
-
-# The seccomp part of the OCI runtime specification's own schema, in one piece: schema/
-# config-linux.json and schema/defs-linux.json of opencontainers/runtime-spec 1.2, definitions
-# SeccompAction, SeccompArch, SeccompFlag, SeccompOperators, SyscallArg and Syscall. Fields it does
-# not know are refused here, although the specification lets runtimes ignore them.
-SCHEMA = {
-    "$schema": "http://json-schema.org/draft-07/schema#",
-    "definitions": {
-        "SeccompAction": {
-            "enum": [
-                "SCMP_ACT_KILL",
-                "SCMP_ACT_KILL_PROCESS",
-                "SCMP_ACT_KILL_THREAD",
-                "SCMP_ACT_TRAP",
-                "SCMP_ACT_ERRNO",
-                "SCMP_ACT_TRACE",
-                "SCMP_ACT_ALLOW",
-                "SCMP_ACT_LOG",
-                "SCMP_ACT_NOTIFY",
-            ]
-        },
-        "SeccompArch": {"enum": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"]},
-        "Syscall": {
-            "type": "object",
-            "properties": {
-                "names": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-                "action": {"$ref": "#/definitions/SeccompAction"},
-                "errnoRet": {"type": "integer", "minimum": 0},
-            },
-            "required": ["names", "action"],
-            "additionalProperties": False,
-        },
-    },
-    "type": "object",
-    "properties": {
-        "defaultAction": {"$ref": "#/definitions/SeccompAction"},
-        "defaultErrnoRet": {"type": "integer", "minimum": 0},
-        "architectures": {"type": "array", "items": {"$ref": "#/definitions/SeccompArch"}},
-        "syscalls": {"type": "array", "items": {"$ref": "#/definitions/Syscall"}},
-    },
-    "required": ["defaultAction"],
-    "additionalProperties": False,
-}
+from tests.seccomp.published import oci_seccomp_validator
 
 
 def row(
@@ -70,8 +31,11 @@ def row(
     kind: str = "",
     outcome: str = "ok",
     label: str = "",
+    args: tuple[int, ...] = (),
 ) -> SyscallRow:
-    return SyscallRow(name, origin, source, first, 1.0, 3, 1, unstable, (), kind, outcome, label)
+    return SyscallRow(
+        name, origin, source, first, 1.0, 3, 1, unstable, (), kind, outcome, label, args
+    )
 
 
 def build(
@@ -82,6 +46,10 @@ def build(
     unrecorded: int = 0,
 ) -> BuiltProfile:
     return build_profile(list(rows), baseline=baseline, oci=oci, arch=arch, unrecorded=unrecorded)
+
+
+def text_of(built: BuiltProfile) -> str:
+    return write_profile(document(built), "oci").text
 
 
 def reasons(profile: BuiltProfile, name: str) -> tuple[str, ...]:
@@ -246,15 +214,40 @@ def test_another_architecture_is_an_error() -> None:
 )
 def test_the_file_is_what_the_specification_says(arch: str, scmp: str) -> None:
     profile = build([row("mkdirat")], oci=OCI_RUNTIME_CALLS, arch=arch)
-    document = json.loads(to_json(profile))
-    jsonschema.validate(document, SCHEMA)
-    assert document["defaultAction"] == "SCMP_ACT_ERRNO"
-    assert document["defaultErrnoRet"] == 1
-    assert document["architectures"] == [scmp]
-    (entry,) = document["syscalls"]
+    found = json.loads(text_of(profile))
+    oci_seccomp_validator().validate(found)
+    assert found["defaultAction"] == "SCMP_ACT_ERRNO"
+    assert found["defaultErrnoRet"] == 1
+    assert found["architectures"] == [scmp]
+    (entry,) = found["syscalls"]
     assert entry["action"] == "SCMP_ACT_ALLOW"
     assert entry["names"] == sorted(set(entry["names"]))
     assert ("uretprobe" in entry["names"]) is (arch == "amd64")
+
+
+def test_rules_on_arguments_and_provenance_are_in_the_profile() -> None:
+    assert [each.label for each in DECIDING["socket"]] == ["domain", "type"]
+    rows = [row("socket", args=(1, 1)), row("socket", args=(2, 2)), row("mkdirat")]
+    built = build(rows)
+    told = Provenance((("tool", "gofuzzsec 0.1.0"), ("completeness", "2 calls seen; no bound")))
+    profile = document(built, argument_rules(rows, "amd64", "safe"), told)
+    assert profile.provenance == told and profile.default_action is Action.ERRNO
+    plain, *ruled = profile.rules
+    assert "socket" not in plain.names and "mkdirat" in plain.names and not plain.conditions
+    assert {rule.names for rule in ruled} == {("socket",)} and len(ruled) > 1
+    assert all(rule.action is Action.ALLOW for rule in ruled)
+    for args, allowed in (((1, 1), True), ((2, 2), True), ((17, 3), False), ((16, 3), False)):
+        assert any(all(c.holds(args) for c in rule.conditions) for rule in ruled) is allowed
+    back = parse_profile(write_profile(profile, "oci").text, "oci")
+    assert back.provenance == told and len(back.rules) == len(profile.rules)
+
+
+def test_a_profile_of_ruled_calls_alone_has_no_empty_rule() -> None:
+    built = build_profile([row("socket", args=(1, 1))], baseline=[], oci=[], arch="amd64")
+    every = {call.name: rule for call in built.calls for rule in [
+        argument_rules([row("socket", args=(1, 1))], "amd64", "safe")["socket"]
+    ]}  # fmt: skip
+    assert all(rule.names and rule.conditions for rule in document(built, every).rules)
 
 
 ROWS = st.lists(
@@ -275,7 +268,7 @@ def test_the_same_evidence_gives_the_same_file(rows: list[SyscallRow], shuffled:
     profile = build(rows)
     again = list(rows)
     shuffled.shuffle(again)  # type: ignore[attr-defined]
-    assert to_json(build(again)) == to_json(profile)
+    assert text_of(build(again)) == text_of(profile)
     allowed = set(profile.names)
     for each in rows:
         needed = each.origin != "harness" and each.source != "harness"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gofuzzsec.seccomp import build_profile, to_json
+from gofuzzsec.seccomp import build_profile, document, formats
 from gofuzzsec.store.model import SyscallRow
 from gofuzzsec.syscalls import table
 from gofuzzsec.syscalls.baseline import runtime_baseline
@@ -88,7 +88,7 @@ def write_profile(path: Path, names: frozenset[str], rows: list[SyscallRow]) -> 
     profile = build_profile(
         rows, baseline=names, oci=OCI_RUNTIME_CALLS, arch=table.machine_arch(), unrecorded=0
     )
-    path.write_text(to_json(profile))
+    path.write_text(formats.write_profile(document(profile), "oci").text)
     path.chmod(0o644)
     return path
 
@@ -102,9 +102,17 @@ def profile(shared: Path, baseline: frozenset[str]) -> Path:
 def enforce(
     profile: Path, user: str, program: Path, *words: str
 ) -> subprocess.CompletedProcess[str]:
-    script = Path(__file__).with_name("enforce.py")
+    as_user = () if user == "-" else ("--user", user)
+    launcher: tuple[str | Path, ...] = (
+        sys.executable,
+        "-m",
+        "gofuzzsec.seccomp.launch",
+        profile,
+        *as_user,
+        "--",
+    )
     return subprocess.run(
-        [sys.executable, script, profile, user, program, *words],
+        [*launcher, program, *words],
         capture_output=True,
         text=True,
         timeout=60,
@@ -181,10 +189,19 @@ def run_container(
         noNewPrivileges=no_new_privileges,
         user={"uid": 1000, "gid": 1000, "additionalGids": [5]},
     )
+    # What is not about seccomp, and not to be had inside of many a container, is left out.
+    spec["linux"].pop("resources", None)
+    kept = ("pid", "ipc", "uts", "mount")
+    spaces = spec["linux"]["namespaces"]
+    spec["linux"]["namespaces"] = [each for each in spaces if each["type"] in kept]
+    mounts = spec["mounts"]
+    spec["mounts"] = [each for each in mounts if each["destination"] in ("/proc", "/dev")]
     spec["linux"]["seccomp"] = json.loads(profile.read_text()) if profile is not None else None
     (bundle / "config.json").write_text(json.dumps(spec))
+    cgroups = "mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null"
+    start = f"{cgroups}; exec runc run gofuzzsec-{os.getpid()}"
     return subprocess.run(
-        ["runc", "run", f"gofuzzsec-{os.getpid()}"],
+        ["unshare", "-m", "sh", "-c", start],
         cwd=bundle,
         capture_output=True,
         text=True,
@@ -225,6 +242,6 @@ def test_a_container_needs_less_with_no_new_privileges(
         arch=table.machine_arch(),
         unrecorded=0,
     )
-    smaller.write_text(to_json(profile))
+    smaller.write_text(formats.write_profile(document(profile), "oci").text)
     assert run_container(tmp_path, smaller, True).stdout == "hello\n"
     assert run_container(tmp_path, smaller, False).returncode != 0

@@ -152,6 +152,8 @@ def test_a_hello_that_does_not_fit(agent: Agent, word: int, value: int, said: st
         (find(wire=u32(4) + u32(9) + b"text12345"), "an input of the target"),
         (record(2, u64(1), u64(2), block(b"boom"), block(b"no input")), "an input of the target"),
         (ALL[:-1], "record"),
+        (record(8, u64(9), u32(1), u32(0), u32(10)), "at most 9 sights"),
+        (record(8, u64(9), u32(1), u32(16896), u32(1)), "an index below 16896"),
         (result() + result(), "one result"),
         (b"", "one result"),
     ],

@@ -17,6 +17,7 @@ from gofuzzsec.corpus.values import GoType, Value
 from gofuzzsec.errors import ProtocolError
 from gofuzzsec.worker import Batch, Plan, PlanItem, agent_wire
 from gofuzzsec.worker.agent_wire import (
+    Sights,
     decode_input,
     decode_loops,
     decode_records,
@@ -59,7 +60,8 @@ AGAIN = record(4, u64(99), u64(12))
 ITEM = record(5, u64(7), u64(1000), u32(2), u32(1))
 RESULT = record(6, u32(1), u64(80), features(8), block(b"text"), block(b""))
 TOKEN = record(7, block(b"PNG"))
-ALL = FIND + FAIL + SOLVED + AGAIN + ITEM + RESULT + TOKEN
+SIGHTS = record(8, u64(1000), u32(2), u32(1), u32(30), u32(16384), u32(31))
+ALL = FIND + FAIL + SOLVED + AGAIN + ITEM + RESULT + TOKEN + SIGHTS
 
 
 # -- inputs -------------------------------------------------------------------------------------
@@ -163,7 +165,13 @@ def test_both_sides_agree_on_the_layout() -> None:
     for name, value in seen.items():
         if name in ours:
             assert ours[name] == value, name
-    assert {"_FIND", "_TOKEN", "REQUEST_PLAN", "END_STOP"} <= seen.keys() & ours.keys()
+    assert {
+        "_FIND",
+        "_INCIDENCE",
+        "_TOKEN",
+        "REQUEST_PLAN",
+        "END_STOP",
+    } <= seen.keys() & ours.keys()
     (words,) = re.findall(r"^const \(\n(\tagWordCount .*?)^\tagWords$", source, re.M | re.S)
     order = [python_name(name) for name in re.findall(r"^\t(agWord\w+)", words, re.M)]
     names = {"MAGIC": "MAGIC_AT"}
@@ -189,6 +197,7 @@ def test_every_record_is_read() -> None:
     (result,) = report.results
     assert (result.failed, result.exec_ns, result.text, result.stacks) == (True, 80, "text", "")
     assert result.features.tolist() == [8] and result.features.dtype == np.uint32
+    assert report.sights == [Sights(1000, ((1, 30), (16384, 31)))]
 
 
 def test_texts_of_any_bytes_are_read() -> None:
@@ -227,6 +236,8 @@ def test_the_times_of_a_loop() -> None:
         record(3),
         record(7, u32(1 << 31), b"x"),
         record(6, u32(0), u64(0), u32(1 << 30)),
+        record(8, u64(5), u32(1 << 31)),
+        record(8, u64(5), u32(2), u32(1), u32(1)),
     ],
 )
 def test_areas_that_make_no_sense(area: bytes) -> None:

@@ -59,6 +59,7 @@ type agCore struct {
 	fails      agFails
 	tokens     agTold
 	doubts     agDoubts
+	incidence  agIncidence
 	found      []uint32      // scratch of keep
 	queue      []*agFind     // finds of this plan that still want their turn
 	parent     uint64        // entry that the running executions descend from
@@ -89,6 +90,8 @@ func newAgCore(host agHost, mem agMemory, counters []byte, callFeatures int, typ
 		solver: newAgSolver(),
 		values: make([]any, len(types)),
 		dirty:  true,
+
+		incidence: newAgIncidence(callFeatures),
 	}
 	for _, t := range types {
 		c.kinds = append(c.kinds, agKindOf(t))

@@ -140,6 +140,7 @@ func (c *agCore) runItem(plan agPlan, item *agItem) {
 	c.out.u32(c.finds - finds)
 	c.out.u32(agBit(solved))
 	c.finish()
+	c.tellIncidence() // not only at the plan's end: an execution that kills the process loses less
 }
 
 // drainQueue gives every find of the plan its comparison stage and a first share of mutations,
@@ -264,6 +265,7 @@ func (h *agHavoc) drive() (fresh bool) {
 	}, c.after_, func(failed bool, text string) bool {
 		c.judge(failed, text)
 		*c.mem.word(agWordHavocRuns)++
+		c.incidence.see(c.cov.calls)
 		if failed || !c.cov.fresh {
 			c.mut.reward(false)
 			return c.lost

@@ -34,7 +34,7 @@ const (
 )
 
 const (
-	agMagic   = 0x6167667a73656303 // changes with the layout
+	agMagic   = 0x6167667a73656304 // changes with the layout
 	agKindsAt = 1024               // bytes: class, width for each argument
 	agMaxArgs = 1024
 )
@@ -57,13 +57,14 @@ const (
 
 // Kinds of records.
 const (
-	agRecordFind   = 1
-	agRecordFail   = 2
-	agRecordSolved = 3
-	agRecordAgain  = 4 // sights of a failure reported before
-	agRecordItem   = 5 // what an item took and brought
-	agRecordResult = 6 // of one input of a batch
-	agRecordToken  = 7 // learnt for the dictionary
+	agRecordFind      = 1
+	agRecordFail      = 2
+	agRecordSolved    = 3
+	agRecordAgain     = 4 // sights of a failure reported before
+	agRecordItem      = 5 // what an item took and brought
+	agRecordResult    = 6 // of one input of a batch
+	agRecordToken     = 7 // learnt for the dictionary
+	agRecordIncidence = 8 // how many executions had each system call feature
 )
 
 // agMemory is the agent's view of the shared memory.

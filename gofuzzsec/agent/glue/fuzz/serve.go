@@ -56,8 +56,8 @@ func agServe(ws *workerServer) error {
 }
 
 // agCallers describes the traced system calls of an execution: "complete" when that is all of them,
-// then for each feature and stack a line "feature N count C" and the frames, "function file:line",
-// innermost first.
+// then for each feature, values and stack a line "feature N count C values V" and the frames,
+// "function file:line", innermost first. Where values are not told, the line ends before them.
 func agCallers() string {
 	calls, complete := syscall.GofuzzsecTraced()
 	var b []byte
@@ -65,7 +65,11 @@ func agCallers() string {
 		b = append(b, "complete\n"...)
 	}
 	for _, call := range calls {
-		b = append(b, fmt.Sprintf("feature %d count %d\n", call.Feature, call.Count)...)
+		b = append(b, fmt.Sprintf("feature %d count %d", call.Feature, call.Count)...)
+		if call.Told {
+			b = append(b, fmt.Sprintf(" values %d", call.Values)...)
+		}
+		b = append(b, '\n')
 		b = syscall.GofuzzsecLines(call.Stack, b)
 	}
 	return string(b)

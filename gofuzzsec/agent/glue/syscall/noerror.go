@@ -9,7 +9,7 @@ package syscall
 func rawSyscallNoError(trap, a1, a2, a3 uintptr) (r1, r2 uintptr) {
 	call := gofuzzsecEnter(trap, a1, a2, a3, 0)
 	r1, r2 = gofuzzsecSyscallNoError(trap, a1, a2, a3)
-	gofuzzsecLeave(call, 0)
+	gofuzzsecLeave(call, 0, a1, a2, a3, 0)
 	return
 }
 

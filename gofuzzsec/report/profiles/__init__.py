@@ -1,0 +1,1 @@
+"""What the commands of ``gofuzzsec profile`` print: one module a command."""

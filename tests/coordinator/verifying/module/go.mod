@@ -1,0 +1,3 @@
+module example.org/verified
+
+go 1.21
