@@ -9,6 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_TIME ?= 60s
 BENCH ?=
 PYTEST ?=
+RUNS ?= 2000000
+FUZZ ?= $(patsubst tests/fuzz/%.py,%,$(shell grep -l '^    fuzz.read' tests/fuzz/*.py))
 GO_VERSIONS ?= 1.21,1.22,1.23,1.24,1.25,1.26,1.27
 
 # The first Python on PATH that is new enough; `make PYTHON=/path/to/python3` overrides.
@@ -22,13 +24,14 @@ apt = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv dev strace bpf demo test test-go-versions test-real lint docs bench clean
+.PHONY: help venv dev strace bpf demo test test-go-versions test-real lint fuzz docs bench clean
 
 help:
 	@echo "make demo              fuzz examples/jobrunner for $(DEMO_TIME) and build its seccomp profile"
 	@echo "make test              lint, types, tests with coverage (PYTEST='-k name' to choose)"
 	@echo "make test-go-versions  mutator, corpus files, workers and examples against $(GO_VERSIONS)"
-	@echo "make test-real         static analysis against what real modules from the module proxy do"
+	@echo "make test-real         static bounds and whole round trips of real modules (module proxy, 40 min)"
+	@echo "make fuzz              our own parsers under atheris, $(RUNS) executions each (RUNS=, FUZZ=)"
 	@echo "make bench             compare with go test -fuzz (BENCH='--seconds 10 --runs 1' to choose;"
 	@echo "                       bench/README.md has more measurements)"
 	@echo "make docs              write docs/commands.md from the commands' own help"
@@ -89,6 +92,10 @@ test-real: dev strace bpf
 test-go-versions: dev
 	GOFUZZSEC_GO_VERSIONS=$(GO_VERSIONS) $(BIN)/python -m pytest \
 		tests/corpus tests/examples tests/mutate tests/worker $(PYTEST)
+
+fuzz: dev
+	@for target in $(FUZZ); do echo "== $$target"; \
+		$(BIN)/python -m tests.fuzz.$$target -runs=$(RUNS) -print_final_stats=1 || exit 1; done
 
 docs: venv
 	$(BIN)/python -m gofuzzsec.cli.reference > docs/.commands.md && mv docs/.commands.md docs/commands.md

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 
 from gofuzzsec.binary.elf import Elf
@@ -53,14 +53,16 @@ def field_offsets(elf: Elf, *structures: str) -> dict[str, dict[str, int]]:
     except BinaryError:
         return {}
     units = list(_units(data))
-    found = ((name, _structure(data, table, units, name)) for name in structures)
+    kinds = cache(partial(_abbreviations, table))  # units share them
+    found = ((name, _structure(data, kinds, units, name)) for name in structures)
     return {name: fields for name, fields in found if fields}
 
 
-def _structure(data: bytes, table: bytes, units: list[Unit], name: str) -> dict[str, int]:
+def _structure(
+    data: bytes, kinds: Callable[[int], Abbreviations], units: list[Unit], name: str
+) -> dict[str, int]:
     """The fields of one structure, none when no entry has its name."""
     needle = name.encode() + b"\0"
-    abbreviations = cache(partial(_abbreviations, table))  # units share them
     at = -1
     for _ in range(_MAX_HITS):
         at = data.find(needle, at + 1)
@@ -70,7 +72,7 @@ def _structure(data: bytes, table: bytes, units: list[Unit], name: str) -> dict[
         start, end, offset = units[bisect_right(units, at, key=lambda unit: unit[0]) - 1]
         if start < at < end:
             try:
-                return _fields(data, at, end, abbreviations(offset))
+                return _fields(data, at, end, kinds(offset))
             except _UnreadableError:
                 continue
     return {}

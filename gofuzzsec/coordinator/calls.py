@@ -14,7 +14,7 @@ from gofuzzsec.syscalls.inprocess import TracedCall, recording_of_trace
 from gofuzzsec.syscalls.model import Recording
 from gofuzzsec.toolchain.find import host_arch
 
-_CALL = re.compile(r"feature (\d{1,9}) count (\d{1,9})")
+_CALL = re.compile(r"feature (\d{1,9}) count (\d{1,9})(?: values (\d{1,20}))?")
 _COMPLETE = "complete"
 
 
@@ -40,6 +40,7 @@ def parse_callers(text: str) -> tuple[list[TracedCall], bool]:
     calls: list[TracedCall] = []
     stack: list[str] = []
     feature = count = -1
+    values: int | None = None
     complete = False
     for line in [*text.splitlines(), "feature 0 count 0"]:
         head = _CALL.fullmatch(line)
@@ -49,6 +50,7 @@ def parse_callers(text: str) -> tuple[list[TracedCall], bool]:
             stack.append(line)
             continue
         if feature >= 0:
-            calls.append(TracedCall(feature, count, tuple(stack)))
+            calls.append(TracedCall(feature, count, tuple(stack), values))
         feature, count, stack = int(head[1]), int(head[2]), []
+        values = None if head[3] is None else int(head[3])
     return calls, complete

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from gofuzzsec.coordinator.capture import ProcessTask
 from gofuzzsec.coordinator.dispatch import Dispatcher
-from gofuzzsec.coordinator.events import Started, Stats, Status
+from gofuzzsec.coordinator.events import Started, Stats, Status, Toward
 from gofuzzsec.coordinator.evidence import EvidenceDesk
 from gofuzzsec.coordinator.jobs import (
     Seed,
@@ -38,6 +38,7 @@ from gofuzzsec.worker import WorkerSpec
 
 _STATUS_SECONDS = 1.0
 _STATS_SECONDS = 10.0  # between rows of the time series
+_TOWARD_SECONDS = 3600.0  # between reports of what a directed campaign reached
 _GRACE = 3.0  # seconds that jobs get to store what they are about to find out, once told to end
 
 
@@ -67,6 +68,7 @@ class Campaign:
         self._turn_began = 0.0
         self._last_status = 0.0
         self._last_stats = 0.0
+        self._last_toward = 0.0  # of the time fuzzed
         self._stop: Callable[[], bool] = lambda: False
         self._deadline: float | None = None
         self._closing_since = 0.0
@@ -149,7 +151,7 @@ class Campaign:
     def stats(self) -> Stats:
         """The picture of this moment."""
         state, now = self.state, time.monotonic()
-        counts = state.counts
+        counts, direction = state.counts, state.schedule.direction
         running = now - self._turn_began if self._turn_began else 0.0
         elapsed = self._elapsed + running
         last = None if counts.last_find is None else now - counts.last_find
@@ -165,7 +167,16 @@ class Campaign:
             crashes=len(state.crash_keys),
             last_find=last,
             unrecorded=self._desk.unrecorded,
+            goals=None if direction is None else len(direction.goals),
+            nearest=None if direction is None else direction.nearest,
         )
+
+    def toward(self) -> Toward | None:
+        """What was reached and what remains; None for a campaign that is not directed."""
+        direction = self.state.schedule.direction
+        if direction is None:
+            return None
+        return direction.picture(self.state.label, self.state.pool.entries, self.stats().elapsed)
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -290,6 +301,7 @@ class Campaign:
         if final or now - self._last_stats >= _STATS_SECONDS:
             self._last_stats = now
             self.state.count_sights()
+            self.state.incidence.flush()
             times = os.times()
             self.state.store.add_stats(
                 self.state.target.id,
@@ -302,6 +314,10 @@ class Campaign:
                 cpu_seconds=sum(times[:4]),
             )
         self.state.emit(Status(stats))
+        if stats.goals is not None and stats.elapsed - self._last_toward >= _TOWARD_SECONDS:
+            self._last_toward = stats.elapsed
+            if (picture := self.toward()) is not None:
+                self.state.emit(picture)
 
 
 _T = TypeVar("_T", Seed, InputRow)

@@ -21,6 +21,8 @@ class Stats:
     crashes: int  # distinct crashes, hangs and out-of-memory
     last_find: float | None  # seconds since the last kept input, None before the first
     unrecorded: int  # kept inputs whose system calls are not recorded yet
+    goals: int | None = None  # calls still to be reached, None for a campaign that is not directed
+    nearest: int | None = None  # blocks to the nearest of them, None while no way is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,42 @@ class SyscallFound:
 
 
 @dataclass(frozen=True, slots=True)
+class ReachedCall:
+    """A call that a directed campaign was aimed at and that an input has made. ``elapsed`` is
+    seconds and ``executions`` are executions of this run until then."""
+
+    name: str
+    elapsed: float
+    executions: int
+    input_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemainingCall:
+    """A call that is still to be reached: ``distance`` blocks from the nearest kept input, which
+    turns back in ``function``; None and "" while no input is on a known way. ``turns`` were spent
+    on it since it last came nearer."""
+
+    name: str
+    distance: int | None
+    function: str
+    input_hash: str
+    turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Toward:
+    """Where a directed campaign stands, every hour and at the end. ``left_out`` are calls in the
+    static bound that only the runtime, package initialisation or the test harness make."""
+
+    target: str
+    elapsed: float
+    reached: tuple[ReachedCall, ...]
+    remaining: tuple[RemainingCall, ...]
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something the user should read. ``level`` is "info" or "warning"."""
 
@@ -80,4 +118,4 @@ class Finished:
     interrupted: bool = False
 
 
-Event = Started | Status | CrashFound | SyscallFound | Note | Finished
+Event = Started | Status | CrashFound | SyscallFound | Toward | Note | Finished

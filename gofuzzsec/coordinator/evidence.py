@@ -181,6 +181,8 @@ class EvidenceDesk:
         owned = {use.name for use in recording.uses if use.stable and use.origin is Origin.TARGET}
         for name in new:
             self._names.add(name)
+            if state.schedule.direction is not None:
+                state.schedule.direction.reached(name, entry.hash, state.counts.executions)
             origin = Origin.TARGET if name in owned else Origin.UNKNOWN
             state.emit(SyscallFound(state.label, name, entry.hash, origin.value))
 

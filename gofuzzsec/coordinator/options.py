@@ -33,6 +33,7 @@ class SessionOptions:
     capture: str = "auto"
     stop_on_crash: bool = False
     share_cache: bool = False
+    toward_syscalls: bool = False
     tags: str = ""
     race: bool = False
     go: str | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gofuzzsec.binary import code_tokens
+from gofuzzsec.coordinator.aim import aim
 from gofuzzsec.coordinator.campaign import Campaign
 from gofuzzsec.coordinator.capture import Capture, ProcessTask
 from gofuzzsec.coordinator.choice import Choice
@@ -125,6 +126,8 @@ def prepare(
         has_c_code=in_process and has_c_code(binary.path),
         marked=kernel is not None and binary.boosted,
     )
+    if options.toward_syscalls:
+        state.schedule.direction = aim(state)
     seeds = [seed for seed in found.seeds if seed.hash not in known]
     # Whole processes are recorded by strace where the workers record the inputs themselves.
     processes = _processes(shared, target, binary, kernel) if capture is not None else []

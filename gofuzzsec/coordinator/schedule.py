@@ -26,6 +26,7 @@ import time
 import numpy as np
 import numpy.typing as npt
 
+from gofuzzsec.coordinator.direction import Direction
 from gofuzzsec.coordinator.pool import Entry, Pool
 
 _FAVOURED = 8.0  # AFL skips entries that are not favoured 75 to 99 % of the time
@@ -49,6 +50,7 @@ class Schedule:
         self._refreshed = 0.0
         self._refresh_cost = 0.0
         self._picks = 0  # since the last refresh
+        self.direction: Direction | None = None
 
     def pick(self) -> Entry | None:
         """The entry for the next turn; None while nothing can be mutated."""
@@ -56,8 +58,10 @@ class Schedule:
             self._refresh()
         if not self._order:
             return None
-        point = self._rng.random() * float(self._cumulative[-1])
-        index = int(np.searchsorted(self._cumulative, point, side="right"))
+        index = self.direction.pick(self._rng) if self.direction is not None else None
+        if index is None:
+            point = self._rng.random() * float(self._cumulative[-1])
+            index = int(np.searchsorted(self._cumulative, point, side="right"))
         entry = self._order[min(index, len(self._order) - 1)]
         entry.picks += 1
         self._picks += 1
@@ -91,7 +95,10 @@ class Schedule:
         self._changes_seen = self._pool.changes
         self._picks = 0
         if self._order:
-            self._cumulative = np.cumsum(energies(self._order, self._pool))
+            each = energies(self._order, self._pool)
+            self._cumulative = np.cumsum(each)
+            if self.direction is not None:
+                self.direction.refresh(self._order, each)
         self._refreshed = time.monotonic()
         self._refresh_cost = self._refreshed - began
 

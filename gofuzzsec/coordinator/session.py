@@ -70,6 +70,8 @@ def _run(options: SessionOptions, emit: Callable[[Event], None], choice: Choice)
         _take_turns(contenders, shared, options, interrupt)
         campaigns = [c.campaign for c in contenders if c.campaign is not None]
         _drain(campaigns, options, interrupt)
+        for picture in filter(None, (campaign.toward() for campaign in campaigns)):
+            emit(picture)
         if options.share_cache and go is not None:
             share_with_go(store, go, campaigns, emit)
         finished = Finished(

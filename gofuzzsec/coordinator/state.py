@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from gofuzzsec.coordinator.capture import Capture, CaptureTask
 from gofuzzsec.coordinator.events import Event, Note
+from gofuzzsec.coordinator.incidence import IncidenceBook
 from gofuzzsec.coordinator.pool import Entry, Pool
 from gofuzzsec.coordinator.schedule import Schedule
 from gofuzzsec.coordinator.tokens import TokenBook
@@ -19,6 +20,7 @@ from gofuzzsec.coverage import Features, pack
 from gofuzzsec.mutate import replay
 from gofuzzsec.store import InputRow, Store, TargetRow
 from gofuzzsec.syscalls.model import Recording
+from gofuzzsec.toolchain.find import host_arch
 from gofuzzsec.toolchain.model import FuzzBinary
 from gofuzzsec.worker import Outcome
 from gofuzzsec.worker.protocol import CHAINED_MUTATIONS
@@ -92,10 +94,12 @@ class State:
     # Inputs of the recorder's own: worth keeping, or (False) only worth a run in a worker.
     adoptions: list[tuple[bytes, bool]] = field(default_factory=list)
     schedule: Schedule = field(init=False)
+    incidence: IncidenceBook = field(init=False)
 
     def __post_init__(self) -> None:
         if self.options.seed is not None:
             self.rng.seed(self.options.seed)
+        self.incidence = IncidenceBook(self.store, self.target.id, host_arch())
         self.schedule = Schedule(self.pool, self.rng, repeatable=self.options.seed is not None)
 
     @property

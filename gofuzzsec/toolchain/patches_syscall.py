@@ -33,7 +33,7 @@ _OLD_BODY = (
     f"//go:uintptrkeepalive\n//go:nosplit\n//go:norace\n//go:linkname RawSyscall6\n{_RAW} {{"
     " call := gofuzzsecEnter(trap, a1, a2, a3, a4);"
     f" r1, r2, err = gofuzzsecSyscall6({_SIX});"
-    " gofuzzsecLeave(call, uintptr(err)); return };"
+    " gofuzzsecLeave(call, uintptr(err), a1, a2, a3, a4); return };"
     f" func gofuzzsecSyscall6({_SIX} uintptr) (r1, r2 uintptr, err Errno)"
 )
 
@@ -45,7 +45,7 @@ def _all_threads(name: str, arguments: str, fourth: str) -> Patch:
         file=_LINUX,
         anchor=call,
         replacement=f"call := gofuzzsecEnter(trap, a1, a2, a3, {fourth}); {call};"
-        " gofuzzsecLeave(call, errno)",
+        f" gofuzzsecLeave(call, errno, a1, a2, a3, {fourth})",
     )
 
 
@@ -75,7 +75,7 @@ SYSCALL_PATCHES: tuple[Patch, ...] = (
         name="syscall-leave",
         file=_LINUX,
         anchor="\terr = Errno(errno)\n",
-        replacement="\terr = Errno(errno); gofuzzsecLeave(call, errno)\n",
+        replacement="\terr = Errno(errno); gofuzzsecLeave(call, errno, a1, a2, a3, a4)\n",
         since=(1, 23),
     ),
     Patch(
@@ -135,7 +135,8 @@ SYSCALL_PATCHES: tuple[Patch, ...] = (
         file="internal/syscall/unix/fcntl_unix.go",
         anchor=_FCNTL,
         replacement="call := syscall.GofuzzsecEnter(syscall.SYS_FCNTL, uintptr(fd), uintptr(cmd),"
-        f" uintptr(arg)); {_FCNTL}; syscall.GofuzzsecLeave(call, val == -1)",
+        f" uintptr(arg)); {_FCNTL}; syscall.GofuzzsecLeave(call, val == -1, uintptr(fd),"
+        " uintptr(cmd), uintptr(arg))",
     ),
 )
 """For linux on amd64 and arm64; both architectures' files are there in every Go installation."""

@@ -147,6 +147,22 @@ def read_code(space: Space, units: Units, *, paired: bool) -> Code:
     )  # fmt: skip
 
 
+def jump_targets(space: Space, code: Code, unit: int) -> frozenset[int]:
+    """Addresses amid *unit* in the jump tables that it refers to."""
+    start, end = int(code.units.starts[unit]), int(code.units.ends[unit])
+    found: set[int] = set()
+    read: set[int] = set()
+    for _, target, kind in code.references(unit):
+        while kind in (ADDRESS, PAGE) and target not in read:
+            read.add(target)
+            word = space.word(target)
+            if word is None or not start < word < end:
+                break
+            found.add(word)
+            target += 8
+    return frozenset(found)
+
+
 def _chunks(units: Units) -> Iterator[tuple[int, int]]:
     """Runs of adjoining units of about `_CHUNK` bytes: [first, last)."""
     first = 0

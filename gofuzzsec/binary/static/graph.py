@@ -156,7 +156,8 @@ class CallGraph:
         return {}
 
     @cached_property
-    def _runtime(self) -> frozenset[int]:
+    def runtime(self) -> frozenset[int]:
+        """Units of the Go runtime."""
         names = enumerate(self.code.units.names)
         return frozenset(unit for unit, name in names if name.startswith(_RUNTIME))
 
@@ -166,16 +167,16 @@ class CallGraph:
         makers = set(self.sites.by_unit) | set(self.sites.wrappers)
         callers: dict[int, list[int]] = defaultdict(list)
         for unit in range(len(self.code.units)):
-            if unit not in self._runtime:
+            if unit not in self.runtime:
                 for lead in self._leads(unit):
                     callers[lead].append(unit)
-        work = [unit for unit in makers if unit not in self._runtime or unit in self.sites.wrappers]
+        work = [unit for unit in makers if unit not in self.runtime or unit in self.sites.wrappers]
         found = set(work)
         while work:
             new = [unit for unit in callers.get(work.pop(), ()) if unit not in found]
             found.update(new)
             work += new
-        return frozenset(found - self._runtime)
+        return frozenset(found - self.runtime)
 
     def functions_reaching(self) -> frozenset[int]:
         """Addresses of the functions, those of the runtime left out, that make a system call or
@@ -192,7 +193,7 @@ class CallGraph:
     def calls_of(self, function: Function) -> frozenset[int | None]:
         """Numbers of the system calls that *function* leads to, as `functions_reaching` follows
         them; None among them for one that is not constant."""
-        work, seen = [self.unit_of(function)], set(self._runtime)
+        work, seen = [self.unit_of(function)], set(self.runtime)
         found: set[int | None] = set()
         while work:
             unit = work.pop()

@@ -123,6 +123,11 @@ class Machine(ABC):
         state.drop(_LOWEST, min(end, 0))
         self.write_unseen(state)
 
+    def after_unknown(self, state: State) -> None:
+        """Bytes that are no instruction known here may be one that changes anything."""
+        state.registers.clear()
+        state.drop(_LOWEST, 0)
+
     def write_unseen(self, state: State) -> None:
         """Something was written through a pointer: to any of the function's own slots whose address
         it has given away, or one above."""

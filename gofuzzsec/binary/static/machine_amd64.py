@@ -82,6 +82,9 @@ class Amd64(Machine):
         return "end" if name in ("ret", "retf", "iretq", "ud2", "hlt", "int3") else ""
 
     def step(self, insn: Any, state: State) -> None:
+        if not insn.id:
+            self.after_unknown(state)
+            return
         name, operands = insn.mnemonic, insn.operands
         two = len(operands) == 2
         if name in ("mov", "movabs", "movzx", "movsxd", "movsx", "lea") and two:
@@ -176,6 +179,5 @@ class Amd64(Machine):
         for operand in insn.operands:
             if operand.access & capstone.CS_AC_WRITE or operand.access == 0:
                 self._write(insn, operand, None, state)
-        if insn.id:
-            _, written = insn.regs_access()
-            state.forget(self._register(insn, register)[0] for register in written)
+        _, written = insn.regs_access()
+        state.forget(self._register(insn, register)[0] for register in written)

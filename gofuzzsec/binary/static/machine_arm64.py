@@ -50,6 +50,9 @@ class Arm64(Machine):
         return "end" if name in ("ret", "eret", "udf", "brk") else ""
 
     def step(self, insn: Any, state: State) -> None:
+        if not insn.id:
+            self.after_unknown(state)
+            return
         name, operands = insn.mnemonic, insn.operands
         if name in ("mov", "movz", "sxtw", "uxtw") and len(operands) == 2:
             self._put(insn, operands[0], self._take(insn, operands[1], state), state)
@@ -75,7 +78,7 @@ class Arm64(Machine):
             _, written = insn.regs_access()
             state.forget(self._name(insn, register) for register in written)
         elif name not in ("cmp", "cmn", "tst"):  # capstone takes their first operand for written
-            _, written = insn.regs_access() if insn.id else ((), ())
+            _, written = insn.regs_access()
             state.forget(self._name(insn, register) for register in written)
 
     def only_loads(self, code: bytes, address: int) -> bool:

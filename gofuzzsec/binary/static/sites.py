@@ -11,20 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gofuzzsec.binary.static.code import Code
+from gofuzzsec.binary.static.code import Code, jump_targets
 from gofuzzsec.binary.static.data import Data
 from gofuzzsec.binary.static.flow import Function, origins, sinks
 from gofuzzsec.binary.static.machine import Machine
 from gofuzzsec.binary.static.machine_amd64 import Amd64
 from gofuzzsec.binary.static.machine_arm64 import Arm64
-from gofuzzsec.binary.static.references import ADDRESS, BRANCH, CALL, PAGE
+from gofuzzsec.binary.static.references import BRANCH, CALL, PAGE
 from gofuzzsec.binary.static.space import Space
 from gofuzzsec.binary.static.values import Origin, Value, number
 
 _REPEATS = "runtime.runPerThreadSyscall"
 """Makes, on every thread, the call that runtime.doAllThreadsSyscall has just made on one and left
 in a variable: numbers that the latter is given are all there are."""
-_FINAL = ("runtime.panic", "runtime.gopanic", "runtime.goPanic", "runtime.throw", "runtime.fatal")
+FINAL = ("runtime.panic", "runtime.gopanic", "runtime.goPanic", "runtime.throw", "runtime.fatal")
 """Beginnings of the names of functions that do not return: the compiler puts unrelated code behind
 calls of them."""
 _ANEW = "runtime.morestack"
@@ -75,7 +75,7 @@ class _Finder:
         self._sites: dict[int, tuple[Site, ...]] = {}
         names = code.units.names
         self._final = frozenset(
-            int(code.units.starts[i]) for i, name in enumerate(names) if name.startswith(_FINAL)
+            int(code.units.starts[i]) for i, name in enumerate(names) if name.startswith(FINAL)
         )
         self._anew = frozenset(
             int(code.units.starts[i]) for i, name in enumerate(names) if name.startswith(_ANEW)
@@ -125,7 +125,12 @@ class _Finder:
             start, end = int(self._code.units.starts[unit]), int(self._code.units.ends[unit])
             code = self._machine.decode(self._space.read(start, end - start), start)
             known = self._functions[unit] = Function(
-                start, code, self._jumps(unit), self._final, self._anew, self._arguments
+                start,
+                code,
+                jump_targets(self._space, self._code, unit),
+                self._final,
+                self._anew,
+                self._arguments,
             )
         return known
 
@@ -145,19 +150,6 @@ class _Finder:
         chosen = (code.target == start) & ((code.kind == CALL) | (code.kind == BRANCH))
         callers = code.units.holding(code.at[chosen])
         return {int(unit) for unit in callers if unit >= 0}
-
-    def _jumps(self, unit: int) -> frozenset[int]:
-        """Addresses amid *unit* in the jump tables that it refers to."""
-        start, end = int(self._code.units.starts[unit]), int(self._code.units.ends[unit])
-        found = set()
-        for _, target, kind in self._code.references(unit):
-            while kind in (ADDRESS, PAGE):
-                word = self._space.word(target)
-                if word is None or not start < word < end or word in found:
-                    break
-                found.add(word)
-                target += 8
-        return frozenset(found)
 
     def _load(self, address: int) -> Value:
         """What a word of data holds whenever it is read, None if it may change."""

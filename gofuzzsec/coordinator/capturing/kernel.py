@@ -101,13 +101,13 @@ class KernelWatch:
         recording = recording_of(
             calls, self._symbolizer, test_binary=self._test_binary, problems=tuple(problems)
         )
-        known = {(use.name, use.kind, use.outcome, use.origin) for use in recording.uses}
+        known = {use.key for use in recording.uses}
         paths = merge_paths(
             use
             for call in calls
             for use in uses[call]
             # What is a call only as long as nothing else shows it is not one here.
-            if (use.name, use.kind, use.outcome, use.origin) in known
+            if use.key in known
         )
         return Window(name, recording, paths)
 

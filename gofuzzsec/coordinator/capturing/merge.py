@@ -22,7 +22,7 @@ def merge_windows(windows: Sequence[Window]) -> Window:
 
 
 def merge_uses(uses: Iterable[SyscallUse]) -> tuple[SyscallUse, ...]:
-    """One use for each (name, kind, outcome, origin)."""
+    """One use for each (name, kind, outcome, args, origin)."""
     return union([Recording(tuple(uses))]).uses
 
 
@@ -30,7 +30,7 @@ def merge_paths(uses: Iterable[SyscallUse]) -> tuple[SyscallUse, ...]:
     """One use for each stack and what was called with it, counts added."""
     found: dict[tuple[object, ...], SyscallUse] = {}
     for use in uses:
-        key = (use.name, use.kind, use.outcome, use.origin, use.stack)
+        key = (*use.key, use.stack)
         known = found.get(key)
         found[key] = use if known is None else replace(known, count=known.count + use.count)
     return tuple(found.values())

@@ -137,11 +137,9 @@ class StraceWatch:
                 origin = Origin(key.partition(" ")[0])
                 known = attributed.setdefault(sighting, {})
                 known[origin] = _added(known.get(origin, {}), shown)
-                for (kind, outcome), (count, stack) in shown.items():
+                for detail, (count, stack) in shown.items():
                     lines = tuple(str(frame) for frame in stack if frame.function)
-                    paths.append(
-                        SyscallUse(sighting.name, origin, count, True, lines, kind, outcome)
-                    )
+                    paths.append(SyscallUse(sighting.name, origin, count, True, lines, *detail))
         uses = uses_of((bracket.calls, bracket.calls), attributed, Precedents(), {})
         if not self._go:  # no Go runtime to tell apart
             uses = merge_uses(replace(use, origin=Origin.TARGET) for use in uses)

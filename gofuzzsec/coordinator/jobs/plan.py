@@ -12,6 +12,7 @@ from gofuzzsec.coordinator.pool import Entry
 from gofuzzsec.coordinator.state import State
 from gofuzzsec.coordinator.talk import Job
 from gofuzzsec.corpus.format import marshal
+from gofuzzsec.errors import RecorderError
 from gofuzzsec.worker import Outcome, Report, Verdict
 from gofuzzsec.worker.agent_wire import LOCAL_PARENT, Failure, Find, decode_input
 from gofuzzsec.worker.protocol import BLAMES_INPUT
@@ -32,6 +33,7 @@ def plan_job(state: State) -> Job:
     _, _, trimmed, _ = report.runs
     state.counts.executions += outcome.count - trimmed
     state.counts.minimising += trimmed
+    _count_sights(state, report)
     kept = _keep_finds(state, report)
     _remember(state, report, kept)
     for failure in report.failures:
@@ -44,6 +46,13 @@ def plan_job(state: State) -> Job:
         yield from crash_job(state, outcome.data, outcome)
     elif outcome.verdict is not Verdict.OK:
         state.note("warning", f"a worker was lost, no input to blame: {outcome.message[:200]}")
+
+
+def _count_sights(state: State, report: Report) -> None:
+    try:
+        state.incidence.add(report.sights)
+    except RecorderError as error:  # a target may have written over what the agent said
+        state.note("warning", f"sights of system calls are not counted: {error}")
 
 
 def _keep_finds(state: State, report: Report) -> dict[int, Entry]:

@@ -12,6 +12,7 @@ from capstone import x86_const as x86
 from gofuzzsec.binary.static import amd64, arm64
 from gofuzzsec.binary.static.flow import Function, sinks
 from gofuzzsec.binary.static.machine_amd64 import Amd64
+from gofuzzsec.binary.static.machine_arm64 import Arm64
 from gofuzzsec.binary.static.references import ADDRESS, CALL, PAGE
 from gofuzzsec.binary.static.values import Register, Slot, Value
 from tests.binary.static.conftest import Graphs
@@ -117,12 +118,26 @@ def amd64_values(code: str, wrappers: dict[int, frozenset[Register | Slot]]) -> 
         ("b8010000000fb6c00f05", None),  # what is not followed is unknown
         ("6a27580f05", {39}),  # push 39; pop rax
         ("488d442408c70001000000488b4424080f05", None),  # written through a pointer
+        ("b827000000060f05", None),  # what is no instruction may change anything
     ],
 )
 def test_numbers_within_a_function(code: str, value: set[object] | None) -> None:
     (found,) = amd64_values(code, {})
 
     assert found == (None if value is None else frozenset(value))
+
+
+@pytest.mark.parametrize(("between", "value"), [(0xD503201F, {39}), (0x00000123, None)])
+def test_arm64_words_that_are_no_instruction(between: int, value: set[object] | None) -> None:
+    """Behind a nop the number is known, behind what may be anything it is not."""
+    machine = Arm64(lambda address: None)
+    words = (0xD28004E8, between, 0xD4000001)  # mov x8, 39; ...; svc 0
+    code = machine.decode(struct.pack("<3I", *words), BASE)
+    function = Function(BASE, code, frozenset(), frozenset(), frozenset(), lambda _: 0)
+
+    (found,) = sinks(machine, function, {})
+
+    assert found.value == (None if value is None else frozenset(value))
 
 
 def test_a_number_passed_on_the_stack() -> None:

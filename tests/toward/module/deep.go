@@ -1,0 +1,44 @@
+// Package deep makes system calls behind more and more conditions.
+package deep
+
+import (
+	"os"
+	"syscall"
+)
+
+// Run does what the letters say.
+func Run(text string) {
+	if len(text) == 0 {
+		return
+	}
+	switch text[0] {
+	case 'a':
+		shallow()
+	case 'b':
+		elsewhere(text)
+	case 'c':
+		if len(text) > 2 && text[1] == 'd' {
+			if text[2] == 'e' {
+				deepest()
+			}
+		}
+	}
+}
+
+//go:noinline
+func shallow() { syscall.Getppid() }
+
+//go:noinline
+func elsewhere(text string) {
+	for _, c := range text {
+		if c == 'x' {
+			os.Getpagesize()
+		}
+	}
+}
+
+//go:noinline
+func deepest() { syscall.Sync() }
+
+// Unused is called by nobody.
+func Unused() { syscall.Umask(0) }

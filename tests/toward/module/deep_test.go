@@ -1,0 +1,13 @@
+package deep
+
+import "testing"
+
+func FuzzDeep(f *testing.F) {
+	f.Add("a")
+	f.Add("b")
+	f.Fuzz(func(t *testing.T, text string) { Run(text) })
+}
+
+func FuzzNothing(f *testing.F) {
+	f.Fuzz(func(t *testing.T, text string) { elsewhere(text) })
+}
