@@ -29,6 +29,13 @@ run crashes list
 run syscalls
 run profile build -o seccomp.json
 
+# Corpus and tests under the profile, for which somebody has to be able to trace.
+verdict=0
+run profile verify seccomp.json || verdict=$?
+if [ "$verdict" = 1 ]; then
+    exit 1
+fi
+
 printf '\nEverything is in %s\n' "$work"
 printf '  seccomp.json          the profile: docker run --security-opt seccomp=seccomp.json ...\n'
 printf '  testdata/fuzz/        the crashes, as go test writes and replays them\n'

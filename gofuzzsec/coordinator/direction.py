@@ -60,6 +60,7 @@ _SLACK = 3
 _DECAY = 0.25  # of the chance of an input, for each block that it is farther
 _NEAR = 4.0  # blocks: a goal so far away has half the weight of one that is at hand
 _OVERHEAD = 24  # bytes of a corpus file that hold no value
+_SLOWEST = 0.05  # a goal whose inputs are slower counts no less
 _SHORTEST = 4  # bytes of value, below which an input counts as no shorter
 
 _Row = npt.NDArray[np.uint8]
@@ -81,12 +82,14 @@ class Goal:
 @dataclass(slots=True)
 class _Group:
     """Goals with the same frontier; ``chances`` are those of the entries ``indices``, summed up.
-    ``nearest`` is how many of them are at the frontier."""
+    ``nearest`` is how many of them are at the frontier, ``speed`` how fast the fastest of those is,
+    of the median of all inputs, at most 1."""
 
     goals: tuple[Goal, ...]
     indices: npt.NDArray[np.int64]
     chances: npt.NDArray[np.float64]
     nearest: int
+    speed: float
 
     @property
     def turns(self) -> int:
@@ -94,11 +97,11 @@ class _Group:
         return min(goal.turns for goal in self.goals)
 
     def weight(self) -> float:
-        """Less for what was tried in vain, is far, or has so wide a frontier that the plain
+        """Less for what was tried in vain, is far or slow, or has so wide a frontier that the plain
         schedule is there all the time (the rare branches of FairFuzz, Lemieux & Sen, ASE 2018)."""
         away = min(goal.distance for goal in self.goals)
         hope = 1.0 / (1.0 + away / _NEAR) if away else _UNSEEN
-        return hope / math.sqrt(self.nearest) / (1.0 + self.turns / _PATIENCE)
+        return self.speed * hope / math.sqrt(self.nearest) / (1.0 + self.turns / _PATIENCE)
 
 
 class Direction:
@@ -159,6 +162,8 @@ class Direction:
         sizes = np.array(
             [max(len(entry.data) - _OVERHEAD, _SHORTEST) for entry in entries], np.float64
         )
+        times = np.array([max(entry.exec_ns, 1) for entry in entries], np.float64)
+        speeds = np.clip(np.median(times) / times, _SLOWEST, 1.0)
         columns = [goal.column for goal in self.goals]
         table = rows[:, columns]
         together: dict[bytes, list[int]] = {}
@@ -181,6 +186,7 @@ class Direction:
                     indices,
                     np.cumsum(chances),
                     int(np.count_nonzero(away == 0)),
+                    float(speeds[away == 0].max()),
                 )
             )
 

@@ -32,7 +32,7 @@ from gofuzzsec.toolchain.cache import cache_dir, made_cache_dir
 _FOLDER = "nearness"
 _HARNESS = ("testing.", "testing/", "internal/fuzz.", "main.")
 """Beginnings of the names of functions that run fuzz tests; what they call is not the target's."""
-_MOST_PACKAGES, _MOST_TOKENS, _TOKEN_SECONDS = 6, 512, 1.0
+_MOST_PACKAGES, _MOST_TOKENS, _TOKEN_SECONDS = 6, 128, 1.0
 """Packages whose constants are taken, of each so many at most, read for so long at most."""
 _MOST_BYTES = 256 << 20
 """Of kept distances, unpacked: a million counters to 250 calls."""

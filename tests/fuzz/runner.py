@@ -58,7 +58,8 @@ def fuzz(
         atheris.Fuzz()
     runs = next((int(flag[6:]) for flag in flags if flag.startswith("-runs=")), 0)
     if batch and runs > batch:
-        _in_batches(runs, batch, [*flags, *named])
+        others = [flag for flag in flags if not flag.startswith(("-runs=", "-seed="))]
+        _in_batches(runs, batch, [*others, *named])
     folder = Path(named[0] if named else f"build/fuzz/{Path(sys.argv[0]).stem}")
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds):

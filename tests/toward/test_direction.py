@@ -141,3 +141,11 @@ def test_the_plain_schedule_explores_first() -> None:
         goal.turns = 0
     late = sum(direction.pick(rng) is not None for _ in range(50))
     assert early < 8 < 20 < late
+
+
+def test_a_goal_with_slow_inputs_only_gets_fewer_turns() -> None:
+    direction = Direction(make_nearness(), ())
+    entries = [entry(1, 0, 1), entry(2, 0, 3), *(entry(n, 0) for n in range(3, 7))]
+    entries[1].exec_ns = 1000
+    picks = chosen(direction, entries, 300)
+    assert picks[1] > 5 * picks[2]
