@@ -29,6 +29,8 @@ from gofuzzsec.coordinator.jobs import (
     seed_job,
 )
 from gofuzzsec.coordinator.jobs.batch import MOST_BYTES, MOST_INPUTS
+from gofuzzsec.coordinator.jobs.probe import probe_job
+from gofuzzsec.coordinator.probing import Prober
 from gofuzzsec.coordinator.state import State
 from gofuzzsec.coordinator.talk import Job
 from gofuzzsec.coverage import unpack
@@ -74,6 +76,7 @@ class Campaign:
         self._closing_since = 0.0
         self._build_noted = False
         self._alternate = False
+        self._prober = Prober(state.rng, state.pool, state.tokens)
         self._desk = EvidenceDesk(state, processes, live)
         options = state.options
         spec = WorkerSpec(
@@ -263,7 +266,19 @@ class Campaign:
         limit = state.limit
         if limit is not None and state.counts.executions + state.counts.reserved >= limit:
             return None
-        return plan_job(state) if state.pool.entries else None
+        if not state.pool.entries:
+            return None
+        return self._probe_job() or plan_job(state)
+
+    def _probe_job(self) -> Job | None:
+        """Words to try on what is nearest to a system call, if the campaign is directed."""
+        direction = self.state.schedule.direction
+        if direction is None:
+            return None
+        entries = self.state.pool.entries
+        nearest = (entries[number] for number in direction.frontier() if number in entries)
+        entry = self._prober.next(nearest, self.state.counts.executions)
+        return probe_job(self.state, self._prober, entry) if entry is not None else None
 
     def _should_close(self) -> bool:
         if self._stop():

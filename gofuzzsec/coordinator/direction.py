@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -205,6 +205,13 @@ class Direction:
         point = rng.random() * float(group.chances[-1])
         place = int(np.searchsorted(group.chances, point, side="right"))
         return int(group.indices[min(place, len(group.indices) - 1)])
+
+    def frontier(self) -> Iterator[int]:
+        """The nearest entry of each goal that an input may still bring nearer, by its number; the
+        most hopeful first."""
+        groups = sorted(self._groups, key=_Group.weight, reverse=True)
+        found = (group.goals[0] for group in groups)
+        yield from (goal.entry for goal in found if goal.entry is not None and goal.distance)
 
     def _share(self) -> float:
         """Of all turns, those that go to goals now."""

@@ -14,6 +14,12 @@ from gofuzzsec.cli.reference import reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 
+OF_FILES = {
+    "gofuzzsec static",
+    *(f"gofuzzsec profile {name}" for name in ("convert", "diff", "inspect", "lint", "merge")),
+}
+"""They look at the files they are given and nothing else."""
+
 
 def commands(path: str, command: click.Command) -> dict[str, click.Command]:
     found = {path: command}
@@ -56,10 +62,9 @@ def test_every_command_and_option_is_in_it_with_words() -> None:
 
 def test_every_command_that_does_something_takes_a_campaign() -> None:
     for path, command in commands("gofuzzsec", main).items():
-        # `static` looks at one file and nothing else.
-        if not isinstance(command, click.Group) and path != "gofuzzsec static":
+        if not isinstance(command, click.Group) and path not in OF_FILES:
             options = {name for param in command.params for name in param.opts}
-            assert "--campaign" in options, path
+            assert options & {"--campaign", "--evidence"}, path
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

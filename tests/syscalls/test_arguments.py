@@ -9,7 +9,6 @@ import random
 import resource
 import signal
 import socket
-import subprocess
 import termios
 import time
 from importlib import resources
@@ -31,6 +30,7 @@ from gofuzzsec.syscalls.classes import TABLE
 from gofuzzsec.syscalls.table import ARCHITECTURES, machine_arch, names, number
 from gofuzzsec.toolchain.model import Go
 from tests.conftest import MakeModule
+from tests.syscalls.go_table import answers
 
 # First arguments that are pointers, descriptors or sizes: never to be looked at.
 NEVER = {"mmap": {0, 1}, "openat": {0, 1}, "ioctl": {0, 2}, "mprotect": {0, 1}, "futex": {0, 2, 3}}
@@ -134,40 +134,19 @@ def test_the_agent_has_the_file_written_from_the_table(arch: str) -> None:
     )
 
 
-PROGRAM = """package main
-
-import "fmt"
-
-const gofuzzsecCalls = 512
-
-func main() {
-	var trap, a1, a2, a3, a4 uintptr
-	for {
-		if _, err := fmt.Scan(&trap, &a1, &a2, &a3, &a4); err != nil {
-			return
-		}
-		fmt.Println(gofuzzsecValues(gofuzzsecDeciding[trap], a1, a2, a3, a4))
-	}
-}
-"""
+IN_GO = "gofuzzsecValues(gofuzzsecDeciding[trap], a1, a2, a3, a4)"
 
 
 def test_go_and_python_agree(go: Go, module: MakeModule) -> None:
     arch = machine_arch()
-    source = go_source(arch).replace("package syscall", "package main")
-    root = module({"main.go": PROGRAM, "arguments.go": source})
     chance = random.Random(1)
     calls = [
         (name, tuple(chance.getrandbits(64) for _ in range(4)))
         for name in sorted(names(arch))
         for _ in range(3)
     ]
-    text = "".join(f"{number(name, arch)} {' '.join(map(str, args))}\n" for name, args in calls)
-    built = root / "program"
-    subprocess.run([go.path, "build", "-p", "1", "-o", built, "."], cwd=root, check=True)
-    done = subprocess.run([built], input=text, capture_output=True, text=True, check=True)
     expected = [pack(values_of(*call)) if call[0] in DECIDING else 0 for call in calls]
-    assert [int(word) for word in done.stdout.split()] == expected
+    assert answers(go, module, go_source(arch), IN_GO, calls) == expected
 
 
 def test_the_kernels_half_has_a_case_for_every_call() -> None:

@@ -7,11 +7,9 @@ import mmap
 import os
 import random
 import socket
-import subprocess
 import termios
 from importlib import resources
 from itertools import product
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +17,7 @@ from gofuzzsec.syscalls.classes import LIMIT, TABLE, class_names, class_of, go_s
 from gofuzzsec.syscalls.table import ARCHITECTURES, machine_arch, number
 from gofuzzsec.toolchain.model import Go
 from tests.conftest import MakeModule
+from tests.syscalls.go_table import answers
 
 EXAMPLES = [
     ("socket", (socket.AF_UNIX, socket.SOCK_STREAM), "unix"),
@@ -121,28 +120,11 @@ def test_the_agent_has_the_file_written_from_the_table(arch: str) -> None:
     )
 
 
-PROGRAM = """package main
-
-import "fmt"
-
-const gofuzzsecCalls = 512
-
-func main() {
-	var trap, a1, a2, a3, a4 uintptr
-	for {
-		if _, err := fmt.Scan(&trap, &a1, &a2, &a3, &a4); err != nil {
-			return
-		}
-		fmt.Println(gofuzzsecClass(gofuzzsecKinds[trap], a1, a2, a3, a4))
-	}
-}
-"""
+IN_GO = "gofuzzsecClass(gofuzzsecKinds[trap], a1, a2, a3, a4)"
 
 
 def test_go_and_python_agree(go: Go, module: MakeModule) -> None:
     arch = machine_arch()
-    source = go_source(arch).replace("package syscall", "package main")
-    root = module({"main.go": PROGRAM, "classes.go": source})
     calls = [
         (call, tuple(args))
         for classes in TABLE
@@ -150,18 +132,11 @@ def test_go_and_python_agree(go: Go, module: MakeModule) -> None:
         if call != "clone3"
         for args in _arguments(call, arch)
     ]
-    numbers = {call: number(call, arch) for call, _ in calls}
-    text = "".join(f"{numbers[call]} {' '.join(map(str, args))}\n" for call, args in calls)
-    program = _built(go, root)
-    answers = subprocess.run([program], input=text, capture_output=True, text=True, check=True)
     expected = [class_of(call, args, arch) for call, args in calls]
-    assert [int(word) for word in answers.stdout.split()] == expected
-    assert {call for (call, _), kind in zip(calls, expected, strict=True) if kind} == set(numbers)
-
-
-def _built(go: Go, root: Path) -> Path:
-    subprocess.run([go.path, "build", "-p", "1", "-o", root / "program", "."], cwd=root, check=True)
-    return root / "program"
+    assert answers(go, module, go_source(arch), IN_GO, calls) == expected
+    assert {call for (call, _), kind in zip(calls, expected, strict=True) if kind} == {
+        call for call, _ in calls
+    }
 
 
 def _arguments(call: str, arch: str) -> list[list[int]]:

@@ -56,6 +56,12 @@ def test_a_deep_call_is_reached_and_told(session: Session) -> None:
     assert not names & {"sync", "getppid"}, "resumed from the store"
 
 
+def test_a_flag_that_nobody_has_used_is_tried(session: Session) -> None:
+    events = session("FuzzWords", executions=20_000)
+    (picture,) = of(events, Toward)
+    assert "getpgid" in {call.name for call in picture.reached}
+
+
 def test_the_stock_engine_is_directed_too(session: Session) -> None:
     events = session(engine="stock", capture="strace", executions=200)
     (picture,) = of(events, Toward)

@@ -144,27 +144,6 @@ func (m *agMutator) swapRanges(in *agInput, i int) bool {
 	return true
 }
 
-// shuffleBytes permutes a range of up to 16 bytes.
-func (m *agMutator) shuffleBytes(in *agInput, i int) bool {
-	b := in.arg(i)
-	if len(b) < 2 {
-		return false
-	}
-	from := m.rand.below(len(b) - 1)
-	b = b[from:]
-	if len(b) > 16 {
-		b = b[:16]
-	}
-	b = b[:2+m.rand.below(len(b)-1)]
-	changed := false
-	for k := len(b) - 1; k > 0; k-- {
-		p := m.rand.below(k + 1)
-		changed = changed || b[p] != b[k]
-		b[p], b[k] = b[k], b[p]
-	}
-	return changed
-}
-
 // overwriteConstant fills a range with one byte.
 func (m *agMutator) overwriteConstant(in *agInput, i int) bool {
 	b := in.arg(i)

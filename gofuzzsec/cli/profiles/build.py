@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -19,6 +18,7 @@ from gofuzzsec.cli.common import (
     target_option,
     write_output,
 )
+from gofuzzsec.cli.profiles.options import fit_name, output_option
 from gofuzzsec.coordinator.completing import completeness_of
 from gofuzzsec.coordinator.reached import reached
 from gofuzzsec.coordinator.rebuild import BuildChoice
@@ -68,14 +68,7 @@ class _Arguments(TypedDict):
 @click.command()
 @campaign_option
 @target_option
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    metavar="FILE",
-    help="Where to write the profile; - is standard output.",
-)
+@output_option
 @click.option(
     "--to",
     "form",
@@ -150,7 +143,7 @@ def build(**arguments: Unpack[_Arguments]) -> None:
     built = without(built, steering)
     profile = answer(document(built, ruling.rules, provenance), steering)
     if form != "oci":
-        profile = replace(profile, name=arguments["name"] or _fit_name(targets))
+        profile = replace(profile, name=arguments["name"] or _name(targets))
     written = write_profile(profile, form)
     write_output(arguments["output"], written.text)
     if arguments["explain"]:
@@ -227,8 +220,6 @@ def _ruling(evidence: CampaignEvidence, built: BuiltProfile, level: Level, form:
     return _Ruling({}, why | dict.fromkeys(rules, f"{form} has no rules on arguments"), (lost,))
 
 
-def _fit_name(targets: list[TargetRow]) -> str:
-    """The last part of an import path as Kubernetes takes names: lower case, letters, digits and
-    dashes."""
-    last = targets[0].import_path.rpartition("/")[2] if targets else ""
-    return re.sub(r"[^a-z0-9]+", "-", last.lower()).strip("-")[:63].strip("-") or "profile"
+def _name(targets: list[TargetRow]) -> str:
+    """The last part of an import path, made fit."""
+    return fit_name(targets[0].import_path.rpartition("/")[2] if targets else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from gofuzzsec.cli.common import write_output
 from gofuzzsec.cli.profiles.machine import machine_options, setting
+from gofuzzsec.cli.profiles.options import fit_name, from_option, output_option
 from gofuzzsec.errors import ProfileError
 from gofuzzsec.report.profiles.convert import caution_lines, loss_lines
 from gofuzzsec.seccomp.formats import FORMS, read_profile, write_profile
@@ -20,20 +20,8 @@ from gofuzzsec.syscalls.table import ARCHITECTURES
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--to", "form", required=True, type=click.Choice(FORMS), help="The format to write.")
-@click.option(
-    "--from",
-    "given",
-    type=click.Choice(FORMS),
-    help="The format of FILE. Default: guessed from what is in it.",
-)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    metavar="FILE",
-    help="Where to write the profile; - is standard output.",
-)
+@from_option
+@output_option
 @click.option(
     "--name",
     metavar="NAME",
@@ -75,7 +63,7 @@ def convert(
             "includes or excludes; decide them with --arch (and --cap, --kernel)"
         )
     if form != "oci":
-        profile = replace(profile, name=name or profile.name or fit_name(file))
+        profile = replace(profile, name=name or profile.name or fit_name(file.stem))
     written = write_profile(profile, form)
     losses = tuple(loss_lines(profile, written, form))
     if strict and losses:
@@ -83,8 +71,3 @@ def convert(
     write_output(output, written.text)
     for line in (*losses, *caution_lines(profile, form)):
         click.echo(f"warning: {line}", err=True)
-
-
-def fit_name(file: Path) -> str:
-    """The file's name as Kubernetes takes names: lower case, letters, digits and dashes."""
-    return re.sub(r"[^a-z0-9]+", "-", file.stem.lower()).strip("-")[:63].strip("-") or "profile"

@@ -8,11 +8,12 @@ import click
 
 from gofuzzsec.cli.common import json_option
 from gofuzzsec.cli.profiles.machine import machine_options, setting
+from gofuzzsec.cli.profiles.options import files_argument, from_option
 from gofuzzsec.report.jsonl import dumps
 from gofuzzsec.report.profiles.lint import finding_fields, finding_line, summary_line
 from gofuzzsec.seccomp.dangers import Severity
 from gofuzzsec.seccomp.finding import Finding
-from gofuzzsec.seccomp.formats import FORMS, read_profile
+from gofuzzsec.seccomp.formats import read_profile
 from gofuzzsec.seccomp.lint import lint as found_in
 from gofuzzsec.syscalls.table import ARCHITECTURES
 
@@ -21,19 +22,8 @@ EXIT_FOUND = 1
 
 
 @click.command()
-@click.argument(
-    "files",
-    nargs=-1,
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE...",
-)
-@click.option(
-    "--from",
-    "given",
-    type=click.Choice(FORMS),
-    help="The format of all FILEs. Default: guessed from what is in each.",
-)
+@files_argument
+@from_option
 @click.option(
     "--arch",
     "arches",

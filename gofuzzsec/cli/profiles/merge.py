@@ -9,6 +9,7 @@ import click
 
 from gofuzzsec.cli.common import write_output
 from gofuzzsec.cli.profiles.machine import machine_options, setting
+from gofuzzsec.cli.profiles.options import files_argument, output_option
 from gofuzzsec.errors import ProfileError
 from gofuzzsec.report.profiles.convert import caution_lines, loss_lines
 from gofuzzsec.report.text import clean
@@ -19,21 +20,8 @@ from gofuzzsec.seccomp.union import Part
 
 
 @click.command()
-@click.argument(
-    "files",
-    nargs=-1,
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE...",
-)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
-    metavar="FILE",
-    help="Where to write the profile; - is standard output.",
-)
+@files_argument
+@output_option
 @click.option(
     "--to", "form", type=click.Choice(FORMS), default="oci", show_default=True, help="Its format."
 )

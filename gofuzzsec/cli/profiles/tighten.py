@@ -14,8 +14,8 @@ import click
 from gofuzzsec import __version__
 from gofuzzsec.binary import GoProgram
 from gofuzzsec.cli.common import check_output, json_option, write_output
-from gofuzzsec.cli.profiles.convert import fit_name
 from gofuzzsec.cli.profiles.machine import machine_options, read_resolved
+from gofuzzsec.cli.profiles.options import fit_name, output_option
 from gofuzzsec.cli.profiles.programs import children_known, program_options
 from gofuzzsec.coordinator.reached import bounds_of
 from gofuzzsec.report.jsonl import dumps
@@ -35,7 +35,6 @@ from gofuzzsec.syscalls.table import ARCHITECTURES, machine_arch
 from gofuzzsec.toolchain import find_go
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_OUTPUT = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 _NO_ARGUMENTS = "systemd knows no conditions on arguments: none were narrowed (--args none)"
@@ -92,9 +91,12 @@ class _Arguments(TypedDict):
     is_flag=True,
     help="Allow what the evidence needs and EXISTING refuses, with the values that were seen.",
 )
-@click.option("-o", "--output", type=_OUTPUT, required=True, metavar="OUT", help="- is stdout.")
+@output_option
 @click.option(
-    "--to", "form", type=click.Choice(FORMS), help="Format of OUT. Default: that of EXISTING."
+    "--to",
+    "form",
+    type=click.Choice(FORMS),
+    help="Format of the new profile. Default: that of EXISTING.",
 )
 @click.option(
     "--arch", type=click.Choice(ARCHITECTURES), help="Default: what the evidence was recorded on."
@@ -140,7 +142,7 @@ def tighten(**arguments: Unpack[_Arguments]) -> None:
     provenance = _provenance(existing, content, evidence.campaigns, arguments["binaries"], told)
     tightened = replace(result.profile, provenance=provenance)
     if form != "oci":
-        tightened = replace(tightened, name=tightened.name or fit_name(existing))
+        tightened = replace(tightened, name=tightened.name or fit_name(existing.stem))
     written = write_profile(tightened, form)
     write_output(output, written.text)
     if arguments["as_json"]:

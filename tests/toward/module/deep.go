@@ -3,6 +3,7 @@ package deep
 
 import (
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -42,3 +43,17 @@ func deepest() { syscall.Sync() }
 
 // Unused is called by nobody.
 func Unused() { syscall.Umask(0) }
+
+// Command reads a verb with flags, of which one leads to a system call.
+func Command(text string) {
+	var flags uint32
+	fields := strings.Fields(text)
+	for _, word := range fields {
+		if len(word) == 2 && word[0] == '-' && 'a' <= word[1] && word[1] <= 'z' {
+			flags |= 1 << (word[1] - 'a')
+		}
+	}
+	if len(fields) > 0 && fields[0] == "show" && flags&(1<<('q'-'a')) != 0 {
+		syscall.Getpgid(0)
+	}
+}

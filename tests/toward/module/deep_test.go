@@ -11,3 +11,9 @@ func FuzzDeep(f *testing.F) {
 func FuzzNothing(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) { elsewhere(text) })
 }
+
+func FuzzWords(f *testing.F) {
+	f.Add("list -a all")
+	f.Add("show")
+	f.Fuzz(func(t *testing.T, text string) { Command(text) })
+}
