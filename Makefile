@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 DEMO_TIME ?= 60s
 BENCH ?=
 PYTEST ?=
+JOBS ?= 2
 RUNS ?= 2000000
 FUZZ ?= $(patsubst tests/fuzz/%.py,%,$(shell grep -l '^    fuzz.read' tests/fuzz/*.py))
 GO_VERSIONS ?= 1.21,1.22,1.23,1.24,1.25,1.26,1.27
@@ -28,7 +29,7 @@ apt = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing
 
 help:
 	@echo "make demo              fuzz examples/jobrunner for $(DEMO_TIME) and build its seccomp profile"
-	@echo "make test              lint, types, tests with coverage (PYTEST='-k name' to choose)"
+	@echo "make test              lint, types, tests with coverage (PYTEST='-k name' to choose, JOBS=$(JOBS))"
 	@echo "make test-go-versions  mutator, corpus files, workers and examples against $(GO_VERSIONS)"
 	@echo "make test-real         static bounds and whole round trips of real modules (module proxy, 40 min)"
 	@echo "make fuzz              our own parsers under atheris, $(RUNS) executions each (RUNS=, FUZZ=)"
@@ -84,7 +85,7 @@ lint: dev
 	$(BIN)/mypy
 
 test: lint strace bpf
-	$(BIN)/python -m pytest --cov $(PYTEST)
+	$(BIN)/python -m pytest --cov -n $(JOBS) --dist loadfile $(PYTEST)
 
 test-real: dev strace bpf
 	$(BIN)/python -m pytest -m real tests/real $(PYTEST)
