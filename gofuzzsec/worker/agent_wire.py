@@ -142,11 +142,13 @@ class Batch:
     """Run exactly ``inputs`` (as they travel) and tell about each.
 
     With ``twice`` each runs two times and its coverage is what both have in common, so that what
-    only the first use of a package covers is left out.
+    only the first use of a package covers is left out. With ``new_only`` an input that covers
+    nothing new is told to cover nothing, and no input's calls are traced.
     """
 
     inputs: tuple[bytes, ...]
     twice: bool = False
+    new_only: bool = False
     known: bytes | None = None
 
 
@@ -185,7 +187,10 @@ def encode_plan(plan: Plan) -> bytes:
 def encode_batch(batch: Batch) -> bytes:
     """The body of a batch request."""
     known = batch.known or b""
-    parts = [struct.pack("<QQQ", len(batch.inputs), int(batch.twice), len(known)), known]
+    parts = [
+        struct.pack("<QQQ", len(batch.inputs), batch.twice | batch.new_only << 1, len(known)),
+        known,
+    ]
     for wire in batch.inputs:
         parts.append(struct.pack("<I", len(wire)))
         parts.append(wire)

@@ -7,6 +7,9 @@ const (
 	// Run each input twice; report what code both runs cover, all calls that the process saw, and of
 	// those that only the kernel saw the ones in both.
 	agBatchTwice = 1
+	// Tell what an input covers only if something of it is new, and not from where it makes which
+	// calls: for inputs that are tried by the thousand.
+	agBatchNew = 2
 )
 
 // agBatchTime is how long a batch may go on beginning inputs, and agBatchSlow what an input may take
@@ -46,10 +49,12 @@ func (c *agCore) runBatch() bool {
 }
 
 func (c *agCore) batchOne(in *agInput, flags uint64) bool {
-	c.timed = true
+	c.timed, c.callers = flags&agBatchNew == 0, ""
 	c.exec(in)
 	outside := c.outside()
-	if flags&agBatchTwice != 0 && !c.failed && c.took < agBatchSlow {
+	if flags&agBatchNew != 0 && !c.cov.fresh {
+		c.found = c.found[:0]
+	} else if flags&agBatchTwice != 0 && !c.failed && c.took < agBatchSlow {
 		first := c.cov.features(nil)
 		c.exec(in)
 		second := append(outside[:len(outside):len(outside)], c.outside()...)

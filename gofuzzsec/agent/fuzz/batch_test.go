@@ -172,6 +172,28 @@ func TestTheLoopRunsTheSameInputsBothWays(t *testing.T) {
 	}
 }
 
+func TestABatchOfTriesTellsWhatIsNew(t *testing.T) {
+	s := coreBytes(t, lengthy)
+	s.runs = 1
+	known := make([]byte, len(s.cov.known))
+	known[1] = 0xff                                         // the counter of length 1
+	known[s.cov.padded], known[s.cov.padded+1] = 0xff, 0xff // and the calls
+	inputs := []*agInput{simBytes("1"), simBytes("22"), simBytes("333")}
+	if !s.ask(agRequestBatch, coreBatch(agBatchNew, known, inputs...)) {
+		t.Fatal("refused")
+	}
+	got := s.results(t)
+	if len(got) != 3 || len(got[0].features) != 0 || got[0].callers != "" || got[0].failed {
+		t.Fatalf("nothing new: %+v", got)
+	}
+	if len(got[1].features) == 0 || got[1].features[0] != 16 || got[1].callers != "" {
+		t.Errorf("new: %+v", got[1])
+	}
+	if !got[2].failed || got[2].text == "" {
+		t.Errorf("failed: %+v", got[2])
+	}
+}
+
 func TestASlowBatchEndsInTime(t *testing.T) {
 	s := coreBytes(t, func(s *coreSim, data []byte) (bool, string) {
 		time.Sleep(agBatchSlow + 10*time.Millisecond)

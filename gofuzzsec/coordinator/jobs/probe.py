@@ -22,7 +22,7 @@ def probe_job(state: State, prober: Prober, entry: Entry) -> Job:
     further runs."""
     inputs = prober.inputs(entry)
     while inputs:
-        outcome = yield Batch(tuple(map(encode_input, inputs)), twice=False), b""
+        outcome = yield Batch(tuple(map(encode_input, inputs)), new_only=True), b""
         state.counts.executions += outcome.count
         results = outcome.report.results if outcome.report is not None else []
         for values, result in zip(inputs, results, strict=False):
